@@ -1,0 +1,29 @@
+"""What is refused, in a sentence; the sentences lie in texts/<area>.json (English, German)."""
+
+from controller import data
+
+
+class Refusal(Exception):
+    """Base of the errors that people read; str() is English, text("de") German."""
+
+    area = ""
+
+    def __init__(self, code, *arguments):
+        super().__init__(code)
+        self.code = code
+        self.arguments = arguments
+
+    def text(self, lang="en"):
+        arguments = [_in_words(argument, lang) for argument in self.arguments]
+        return data.text(self.area, self.code, arguments, lang)
+
+    def __str__(self):
+        return self.text()
+
+
+def _in_words(argument, lang):
+    if isinstance(argument, Refusal):
+        return argument.text(lang)
+    if lang != "en" and hasattr(argument, "column"):  # a FormulaError
+        return data.text("formula", argument.code, argument.values, lang)
+    return argument

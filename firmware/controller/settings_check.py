@@ -1,0 +1,141 @@
+"""Checks settings against their schema. Loaded for the check only, then dropped from RAM.
+
+A schema file: {"section", "shape": "object" | "list" | "map", "restart", "fields"}, and for lists
+and maps "max" entries, "key" (the field that tells them apart), "device": "meter" | "evse".
+A field: {"name", "type", "unit", "min", "max", "default", "null": may be null, "secret": never
+shown, "values" of a choice, "pattern" and "example" of a text}.
+"""
+
+import re
+
+import formula
+from controller.data import DataMissing
+from controller.settings import SettingsError
+
+
+class Check:
+    """board: the document board.json; load_json: controller.data.load_json."""
+
+    def __init__(self, board, load_json):
+        self._board = board
+        self._load_json = load_json
+
+    def section(self, schema, old, value):
+        """The value of a section, complete and valid; old is what it merges into, or None."""
+        name = schema["section"]
+        shape = schema["shape"]
+        if value is None and old is None:
+            value = [] if shape == "list" else {}
+        if not isinstance(value, list if shape == "list" else dict):
+            raise SettingsError(name, "must_list" if shape == "list" else "must_object")
+        if shape == "object":
+            return self._item(schema, old, value, name)
+        if len(value) > schema["max"]:
+            raise SettingsError(name, "too_many", schema["max"])
+        if shape == "list":
+            return self._list(schema, value, name)
+        merged = dict(old or {})
+        for key, item in value.items():
+            if item is None:
+                merged.pop(key, None)
+            else:
+                self._port("rs485", key, name)
+                merged[key] = self._item(schema, merged.get(key), item, name + "." + key)
+        return merged
+
+    def _list(self, schema, value, name):
+        result = []
+        key = schema["key"]
+        for i in range(len(value)):
+            field = "%s[%d]" % (name, i)
+            item = self._item(schema, None, value[i], field)
+            if item[key] in [other[key] for other in result]:
+                raise SettingsError(field + "." + key, "twice", item[key])
+            result.append(item)
+        return result
+
+    def _item(self, schema, old, value, field):
+        """One object with all of its fields."""
+        if not isinstance(value, dict):
+            raise SettingsError(field, "must_object")
+        item = {}
+        for spec in schema["fields"]:
+            name = spec["name"]
+            if name in value:
+                _check(spec, value[name], field + "." + name)
+                item[name] = value[name]
+            elif old:
+                item[name] = old[name]
+            elif "default" in spec:
+                item[name] = spec["default"]
+            else:
+                raise SettingsError(field + "." + name, "absent")
+        for name in value:
+            if name not in item:
+                raise SettingsError(field + "." + str(name)[:40], "unknown")
+        if schema.get("device"):
+            self._device(schema["device"], item, field)
+        if item.get("input") is not None:
+            self._port("inputs", item["input"], field + ".input")
+        return item
+
+    def _device(self, kind, item, field):
+        """Where a meter or wallbox is: at an input, on a bus of the board, or at a host."""
+        places = [name for name in ("input", "bus", "host") if item.get(name) is not None]
+        wanted = ("input",) if item["template"] == "s0" else ("bus", "host")
+        if len(places) != 1 or places[0] not in wanted:
+            raise SettingsError(field, "place", " | ".join(wanted))
+        if kind == "evse" and item["min_current_ma"] > item["max_current_ma"]:
+            raise SettingsError(field + ".min_current_ma", "order", item["max_current_ma"])
+        if places[0] == "input":
+            return
+        if places[0] == "bus":
+            self._port("rs485", item["bus"], field + ".bus")
+        if 247 < item["unit"] < (255 if places[0] == "host" else 256):
+            raise SettingsError(field + ".unit", "unit")
+        name = item["template"]
+        try:
+            template = self._load_json("templates/%s.json" % name)
+        except DataMissing:
+            template = {}
+        if template.get("kind") != kind:
+            raise SettingsError(field + ".template", "template_" + kind, name)
+
+    def _port(self, group, value, field):
+        have = [port["id"] for port in self._board.get(group) or ()]
+        if value not in have:
+            have = ", ".join([str(port) for port in have]) or "-"
+            raise SettingsError(field, "not_on_board", value, have)
+
+
+def _check(spec, value, field):
+    """Raise SettingsError unless the value fits a field of the schema."""
+    if value is None and spec.get("null"):
+        return
+    kind = spec["type"]
+    if kind == "formula" and isinstance(value, str):
+        try:
+            formula.parse(value)
+        except formula.FormulaError as error:
+            raise SettingsError(field, "formula", error.column, error)
+    elif kind == "int" or kind == "formula":
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if not number or not spec["min"] <= value <= spec["max"]:
+            unit = spec.get("unit", "")
+            raise SettingsError(field, "must_" + kind, spec["min"], spec["max"], unit)
+    elif kind == "bool":
+        if not isinstance(value, bool):
+            raise SettingsError(field, "must_bool")
+    elif kind == "text":
+        if not isinstance(value, str) or not spec["min"] <= len(value) <= spec["max"]:
+            raise SettingsError(field, "must_text", spec["min"], spec["max"])
+        if value and not re.match(spec.get("pattern", ""), value):
+            raise SettingsError(field, "pattern", spec.get("example"))
+    elif kind == "choice":
+        if value not in spec["values"] or isinstance(value, (bool, float)):
+            values = ", ".join([str(known) for known in spec["values"]])
+            raise SettingsError(field, "must_choice", values)
+    elif kind == "phases":
+        ok = isinstance(value, list) and value and len(set(map(str, value))) == len(value)
+        if not ok or [phase for phase in value if phase not in (1, 2, 3)]:
+            raise SettingsError(field, "must_phases")

@@ -1,0 +1,115 @@
+"""A HTTP door with a bare controller behind it, for the tests; runs on both interpreters.
+
+python door_server.py PORT: in a folder of its own (the documents lie there), modules on the path. Prints
+the password, then "listening"; the worst lag of the loop lies in the answer of /api/state.
+"""
+
+import asyncio
+import gc
+import sys
+import time
+
+if sys.implementation.name == "cpython":
+    import compat  # noqa: F401
+
+from controller import data
+from controller.login import Login
+from controller.settings import Settings
+from controller.store import Store
+from controller.variables import Variables
+from doors import cnf_api, settings_api
+from doors.http import HttpDoor
+
+BOARD = {"inputs": [{"id": 1}, {"id": 2}], "rs485": [{"id": "rs485_1"}]}
+
+
+class Clock:
+    """Control time that never wraps."""
+
+    def __init__(self):
+        self._last = time.ticks_ms()
+        self._ms = 0
+
+    def now_ms(self):
+        now = time.ticks_ms()
+        self._ms += time.ticks_diff(now, self._last)
+        self._last = now
+        return self._ms
+
+
+class Names:
+    def __init__(self, controller):
+        self.variables = controller.variables
+
+    def lookup(self, name, field):
+        if name == "pb" and field == "input1":
+            return 1
+        if name in ("", "cm"):
+            return self.variables.value(field, self.lookup)
+        raise KeyError(name)
+
+
+class Log:
+    def __init__(self):
+        self.lines = ["started"]
+
+
+class Controller:
+    def __init__(self):
+        self.clock = Clock()
+        self.store = Store()
+        self.settings = Settings(self.store, data.load_json, BOARD)
+        self.variables = Variables(self.store, self.clock.now_ms)
+        self.login = Login(self.settings, self.clock.now_ms)
+        self.names = Names(self)
+        self.log = Log()
+        self.worst_lag_ms = 0
+        self.wakes = 0
+
+    def state(self, lang):
+        return {
+            "lang": lang,
+            "worst_lag_ms": self.worst_lag_ms,
+            "wakes": self.wakes,
+            "live": gc.mem_alloc(),
+            "list": [{"n": i} for i in range(200)],
+        }
+
+    def wake(self):
+        self.wakes += 1
+
+    def settings_changed(self, sections):
+        self.wakes += 1
+
+    def restart(self):
+        self.log.lines.append("restart")
+
+    async def tick(self):
+        while True:
+            due_ms = self.clock.now_ms() + 10
+            await asyncio.sleep_ms(10)
+            self.worst_lag_ms = max(self.worst_lag_ms, self.clock.now_ms() - due_ms)
+
+
+async def main(port):
+    controller = Controller()
+    ticker = asyncio.create_task(controller.tick())
+    await controller.login.start()
+    door = HttpDoor(controller)
+    cnf_api.register(door, controller)
+    settings_api.register(door, controller)
+
+    def fail(request):
+        raise RuntimeError("secret inside")
+
+    door.route("/test/open", ["GET"], lambda request: ("open", 200), open=True)
+    door.route("/test/fail", ["GET"], fail)
+    await door.start(port)
+    print("listening")
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()
+    await door.run()
+    ticker.cancel()
+
+
+asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,450 @@
+"""Device templates: what is read, what is written, and sentences for templates that are wrong."""
+
+import json
+from struct import pack
+
+from modbus import template
+from modbus.template import Template, TemplateError
+
+_NAMES = ("sdm630", "sdm72", "heidelberg", "keba_p30", "cfos_power_brain")
+
+
+def load(name):
+    try:
+        with open("data/templates/%s.json" % name) as file:
+            return json.load(file)
+    except OSError:  # CPython runs in the source tree
+        folder = template.__file__.replace("template.py", "")
+        with open("%stemplates/%s.json" % (folder, name)) as file:
+            return json.load(file)
+
+
+def registers(*values):
+    return pack(">%dH" % len(values), *values)
+
+
+def floats(*values):
+    return pack(">%df" % len(values), *values)
+
+
+def read(device, data):
+    """Decodes every block from {address: bytes of the block}."""
+    readings = {}
+    for i, (_, address, count, _) in enumerate(device.blocks):
+        assert len(data[address]) == 2 * count
+        device.decode(i, b"***" + data[address], 3, readings)
+    return readings
+
+
+def meter(*values, **more):
+    """A meter template of one block of 20 registers with the given values."""
+    data = {"kind": "meter", "blocks": [
+        {"fc": 3, "address": 100, "count": 20, "every_ms": 1000, "type": "u16", "values": list(values)}]}  # fmt: skip
+    data.update(more)
+    return data
+
+
+def evse(limit=None, **more):
+    data = meter({"reading": "state", "address": 100, "map": {"1": "A", "2": "B", "3": "C"}})
+    data["kind"] = "evse"
+    data["limit"] = {"fc": 6, "address": 300, "unit": "A", "min_ma": 6000, "max_ma": 32000, "step_ma": 1000}
+    data["limit"].update(limit or {})
+    data.update(more)
+    return data
+
+
+def one(value, data):
+    """The reading of one value at address 100, from `data`."""
+    value = dict(value)
+    value.setdefault("reading", "power_w")
+    value.setdefault("address", 100)
+    if value["reading"].endswith("_w"):
+        value.setdefault("unit", "W")
+    readings = {"cable": 5}
+    Template(meter(value)).decode(0, data + bytes(40 - len(data)), 0, readings)
+    return readings[value["reading"]]
+
+
+def test_every_shipped_template_loads():
+    for name in _NAMES:
+        data = load(name)
+        device = Template(data)
+        assert data["source"] and device.name and device.blocks
+        ages = [every_ms for _, _, _, every_ms in device.blocks]
+        assert ages == sorted(ages), "hot blocks first"
+        for _, _, count, every_ms in device.blocks:
+            assert count <= 20 or every_ms > 1000, "a decrease would wait too long"
+
+
+def test_sdm630():
+    device = Template(load("sdm630"))
+    assert device.kind == "meter" and device.blocks[0] == (4, 0, 18, 1000)
+    assert device.serial == {"baudrate": 9600, "parity": "N", "stop": 1} and device.quiet_ms
+    assert device.init_writes(0) == device.read_backs(0) == [] and device.watchdog is None
+    hot = floats(230.4, 231.5, 229.6, 10.25, 0.125, 3.0, 2361.6, 28.9, -688.8)
+    readings = read(device, {0: hot, 72: floats(12345.678, 0.5)})
+    assert readings == {
+        "voltage_l1_v": 230, "voltage_l2_v": 232, "voltage_l3_v": 230,
+        "current_l1_ma": 10250, "current_l2_ma": 125, "current_l3_ma": -3000,
+        "power_l1_w": 2362, "power_l2_w": 29, "power_l3_w": -689, "power_w": 1702,
+        "import_wh": readings["import_wh"], "export_wh": 500,
+    }  # fmt: skip
+    assert abs(readings["import_wh"] - 12345678) <= 1  # f32 knows no better
+    for value in readings.values():
+        assert isinstance(value, int)
+
+
+def test_missing_values_are_none_and_take_the_sum_with_them():
+    device = Template(load("sdm630"))
+    readings = {}
+    hot = floats(230, 230, 230, 1, float("nan"), 1, 230, float("nan"), 230)
+    device.decode(0, hot, 0, readings)
+    assert readings["power_l1_w"] == 230 and readings["power_l2_w"] is None
+    assert readings["power_w"] is None and readings["current_l2_ma"] is None
+    assert readings["current_l3_ma"] == 1000
+
+
+def test_sdm72_reads_the_same_in_small_blocks():
+    device = Template(load("sdm72"))
+    assert max([count for _, _, count, _ in device.blocks]) <= 10
+    data = {12: floats(100, -200, 300), 6: floats(1, 2, 3), 0: floats(230, 231, 232)}
+    data[72] = floats(1.5, 2.5)
+    readings = read(device, data)
+    assert readings["power_w"] == 200 and readings["current_l2_ma"] == -2000
+    assert readings["import_wh"] == 1500 and readings["export_wh"] == 2500
+
+
+def heidelberg_registers(state):
+    return {
+        5: registers(state, 100, 101, 0, 251, 230, 231, 229, 1, 4620, 0, 5, 1, 0x86A0),
+        261: registers(100),
+    }
+
+
+def test_heidelberg_readings():
+    device = Template(load("heidelberg"))
+    assert device.kind == "evse" and device.serial["baudrate"] == 19200
+    readings = read(device, heidelberg_registers(7))
+    assert readings == {
+        "state": "C", "current_l1_ma": 10000, "current_l2_ma": 10100, "current_l3_ma": 0,
+        "voltage_l1_v": 230, "voltage_l2_v": 231, "voltage_l3_v": 229, "power_w": 4620,
+        "energy_wh": 100000, "offered_ma": 10000,
+    }  # fmt: skip
+    states = [read(device, heidelberg_registers(n))["state"] for n in range(13)]
+    assert states == [None, None, "A", "A", "B", "B", "C", "C", "C", "E", "F", "E", None]
+
+
+def test_heidelberg_writes():
+    device = Template(load("heidelberg"))
+    assert (device.min_ma, device.max_ma, device.step_ma) == (6000, 16000, 100)
+    assert device.limit_writes(13043) == [(6, 261, registers(130))]
+    assert device.limit_writes(99000) == [(6, 261, registers(160))]
+    assert device.limit_writes(5999) == device.limit_writes(0) == [(6, 261, b"\0\0")]
+    writes = device.init_writes(6050)
+    assert sorted(writes) == [
+        (6, 257, registers(30000)), (6, 258, registers(4)), (6, 259, registers(1)), (6, 262, registers(60)),
+    ]  # fmt: skip
+    assert device.stored_writes(6050) == [] and device.watchdog is None
+    expected = sorted([(6, address, data) for _, address, data, _ in device.read_backs(6050)])
+    assert expected == sorted(writes)
+    assert device.failsafe_after_ms == 30000
+
+
+def keba_readings(state, cable):
+    device = Template(load("keba_p30"))
+    values = {1000: state, 1004: cable, 1008: 15900, 1010: 15800, 1012: 0, 1020: 7321499}
+    values.update({1036: 123456, 1040: 230, 1042: 231, 1044: 229})
+    return read(device, {address: pack(">I", value) for address, value in values.items()})
+
+
+def test_keba_readings():
+    device = Template(load("keba_p30"))
+    assert device.unit_id == 255 and device.port == 502
+    for _, _, count, _ in device.blocks:
+        assert count == 2, "one value a read"
+    readings = keba_readings(3, 7)
+    assert readings["state"] == "C" and readings["current_l2_ma"] == 15800
+    assert readings["power_w"] == 7321 and readings["energy_wh"] == 12346
+    assert readings["voltage_l3_v"] == 229
+    states = [keba_readings(state, 7)["state"] for state in range(7)]
+    assert states == ["B", "B", "B", "C", "E", "B", None]
+    assert [keba_readings(2, cable)["state"] for cable in (0, 1, 3, 5, 7)] == ["A", "A", "A", "B", "B"]
+    assert keba_readings(3, 3)["state"] == "C" and keba_readings(4, 0)["state"] == "E"
+
+
+def test_state_is_unknown_until_the_cable_was_read():
+    device = Template(load("keba_p30"))
+    readings = {}
+    places = [address for _, address, _, _ in device.blocks]
+    device.decode(places.index(1000), pack(">I", 3), 0, readings)
+    assert readings["state"] is None
+
+
+def test_keba_writes():
+    device = Template(load("keba_p30"))
+    on, off = (6, 5014, registers(1)), (6, 5014, registers(0))
+    assert device.limit_writes(13043) == [(6, 5004, registers(13000)), on]
+    assert device.limit_writes(5999) == [off] and device.limit_writes(0) == [off]
+    assert device.limit_writes(40000) == [(6, 5004, registers(32000)), on]
+    # The fail-safe lies in flash: not at every connect, only when the read-back differs.
+    assert device.init_writes(6000) == []
+    assert device.stored_writes(6000) == [
+        (6, 5016, registers(6000)), (6, 5018, registers(60)), (6, 5020, registers(1)),
+    ]  # fmt: skip
+    assert device.read_backs(6000) == [
+        (3, 1600, pack(">I", 6000), "failsafe_current"), (3, 1602, pack(">I", 60), "failsafe_time"),
+    ]  # fmt: skip
+    every_ms, writes = device.watchdog
+    assert every_ms <= device.failsafe_after_ms // 2 and writes == [(6, 5018, registers(60))]
+
+
+def power_brain_registers(state, enabled):
+    meter_data = pack(">QIIII", 1234567, 7000, 101, 99, 0)
+    return {8092: registers(state, 160, enabled, 155), 8058: meter_data}
+
+
+def test_power_brain_readings():
+    device = Template(load("cfos_power_brain"))
+    assert device.port == 4701 and device.unit_id == 1
+    readings = read(device, power_brain_registers(2, 1))
+    assert readings == {
+        "state": "C", "enabled": 1, "offered_ma": 16000, "energy_wh": 1234567, "power_w": 7000,
+        "current_l1_ma": 10100, "current_l2_ma": 9900, "current_l3_ma": 0,
+    }  # fmt: skip
+    states = [read(device, power_brain_registers(n, 1))["state"] for n in (0, 1, 2, 3, 4, 5, 9, 6)]
+    assert states == ["A", "B", "C", "D", "E", "F", "F", None]
+    assert read(device, power_brain_registers(1, 0))["offered_ma"] == 0, "paused by 8094"
+
+
+def test_power_brain_never_writes_flash_periodically():
+    device = Template(load("cfos_power_brain"))
+    volatile = (8086, 8087, 8088, 8091, 8093, 8094)
+    assert device.watchdog is None and device.init_writes(6000) == []
+    for current_ma in (0, 6000, 16050, 32000):
+        for _, address, _ in device.limit_writes(current_ma):
+            assert address in volatile
+    assert device.limit_writes(16050)[0] == (6, 8093, registers(160))
+    assert device.stored_writes(8000) == [(6, 8085, registers(80)), (16, 8083, pack(">I", 120))]
+    # 0 would switch the fail-safe off.
+    assert device.failsafe_ma(0) == 6000 and device.stored_writes(0)[0] == (6, 8085, registers(60))
+
+
+def test_reachable_current_never_exceeds_the_wish():
+    for name in _NAMES[2:]:
+        device = Template(load(name))
+        for wish_ma in range(0, 70000, 37):
+            got_ma = device.reachable_ma(wish_ma)
+            assert got_ma == 0 or device.min_ma <= got_ma <= min(wish_ma, device.max_ma)
+            assert got_ma % device.step_ma == 0
+            assert got_ma + device.step_ma > min(wish_ma, device.max_ma) or wish_ma < device.min_ma
+
+
+def test_limit_encodings():
+    def raw(limit, current_ma):
+        writes = Template(evse(limit)).limit_writes(current_ma)
+        assert len(writes) == 1 and writes[0][1] == 300
+        return writes[0][2]
+
+    assert raw({}, 13900) == registers(13)
+    assert raw({"scale": -1, "step_ma": 100}, 13999) == registers(139)
+    assert raw({"scale": -2, "step_ma": 10}, 13999) == registers(1399)
+    assert raw({"unit": "mA", "step_ma": 1}, 13999) == registers(13999)
+    assert raw({"fc": 16, "type": "u32", "unit": "mA", "step_ma": 1}, 13999) == pack(">I", 13999)
+    assert raw({"fc": 16, "type": "u32", "order": "lh", "unit": "mA"}, 16000) == registers(16000, 0)
+    assert raw({"fc": 16, "type": "f32", "step_ma": 500}, 13999) == pack(">f", 13.5)
+    # Three phases of 230 V: 13 A are 8970 W; a fraction of a W is dropped, never added.
+    assert raw({"unit": "W", "phases": 3}, 13999) == registers(8970)
+    assert raw({"unit": "kW", "scale": -2, "phases": 1, "voltage_v": 240}, 13999) == registers(312)
+    # Duty of the control pilot in 0.1 %: 60 mA each.
+    assert raw({"unit": "mA", "factor": [60, 1], "step_ma": 60}, 10000) == registers(166)
+
+
+def test_enable_registers_and_coils():
+    enable = {"fc": 5, "address": 400, "on": 1, "off": 0}
+    device = Template(evse({"enable": enable}))
+    assert device.limit_writes(16000) == [(6, 300, registers(16)), (5, 400, b"\xff\x00")]
+    assert device.limit_writes(0) == [(5, 400, b"\0\0")]
+    enable = {"fc": 16, "address": 400, "type": "u32", "on": 0, "off": 1}
+    assert Template(evse({"enable": enable})).limit_writes(0) == [(16, 400, pack(">I", 1))]
+
+
+def test_kinds_of_watchdog():
+    assert Template(evse()).watchdog is None and Template(evse()).refresh_ms == 0
+    life = {"every_ms": 5000, "writes": [{"fc": 6, "address": 6000, "value": 1}]}
+    assert Template(evse(watchdog=life)).watchdog == (5000, [(6, 6000, registers(1))])
+    magic = {"every_ms": 5000, "writes": [{"fc": 6, "address": 3328, "value": 0x55AA}]}
+    assert Template(evse(watchdog=magic)).watchdog[1] == [(6, 3328, b"\x55\xaa")]
+    assert Template(evse({"refresh_ms": 20000})).refresh_ms == 20000
+
+
+def test_scales_units_and_signs():
+    assert one({"unit": "kW", "scale": -2}, registers(123)) == 1230
+    assert one({"unit": "mW", "type": "u32"}, pack(">I", 1500)) == 2
+    assert one({"unit": "W", "sign": -1}, registers(5)) == -5
+    assert one({"factor": [1, 256]}, registers(384)) == 2
+    assert one({"reading": "current_l1_ma", "unit": "A", "scale": -1}, registers(75)) == 7500
+    assert one({"reading": "import_wh", "unit": "kWh", "scale": -1}, registers(75)) == 7500
+    assert one({"reading": "voltage_l1_v", "unit": "mV", "type": "u32"}, pack(">I", 230499)) == 230
+    assert one({"nan": [0, 65000]}, registers(65000)) is None
+    assert one({"nan": [0, 65000]}, registers(64999)) == 64999
+    assert one({"reading": "soc"}, registers(55)) == 55
+    assert one({"type": "i32", "order": "lh"}, registers(0xFFFE, 0xFFFF)) == -2
+
+
+def test_kinds_of_state():
+    char = {"reading": "state", "type": "char"}
+    assert one(char, b"\0C") == "C" and one(char, b"BC") == "C"
+    high = {"reading": "state", "type": "char", "mask": 0xFF00, "shift": 8}
+    assert one(high, b"B\0") == "B" and one(high, b"\0B") is None
+    text = {"reading": "state", "type": "str", "words": 5, "map": {"E": "A"}}
+    assert one(text, b"C2") == "C" and one(text, b"E") == "A" and one(text, b"") is None
+    assert one(text, b"F1") == "F" and one(text, b"nothing") is None
+    nibble = {"reading": "state", "mask": 0xF0, "shift": 4, "map": {"10": "A", "12": "C"}}
+    assert one(nibble, registers(0xFFC3)) == "C" and one(nibble, registers(0x00D0)) is None
+    plug = {"reading": "state", "map": {"0": "B", "1": "C"}, "and_if": {"reading": "cable", "in": [2]}}
+    assert one(plug, registers(0)) == "A" and one(plug, registers(1)) == "C"
+
+
+def test_unsigned_currents_take_the_sign_of_the_power():
+    values = (
+        {"reading": "power_l1_w", "address": 101, "type": "i16", "unit": "W"},
+        {"reading": "current_l1_ma", "address": 100, "unit": "A", "sign_of": "power_l1_w"},
+    )
+    readings = {}
+    Template(meter(*values)).decode(0, registers(3, 65000) + bytes(36), 0, readings)
+    assert readings == {"power_l1_w": -536, "current_l1_ma": -3000}
+
+
+_V = {"reading": "power_w", "address": 100, "unit": "W"}
+
+
+def changed(value, **more):
+    value = dict(value)
+    value.update(more)
+    return value
+
+
+# (template, field that the sentence names, word of the sentence)
+_WRONG = (
+    ([], "template", "object"),
+    ("text", "template", "object"),
+    ({}, "kind", "meter, evse"),
+    (meter(_V, kind="pump"), "kind", "meter, evse"),
+    (meter(_V, colour="red"), "colour", "allowed: name kind"),
+    (meter(_V, port=0), "port", "from 1 to 65535"),
+    (meter(_V, port=True), "port", "integer"),
+    (meter(_V, unit_id=256), "unit_id", "255"),
+    (meter(_V, quiet_ms=1.5), "quiet_ms", "integer"),
+    (meter(_V, serial=9600), "serial", "object"),
+    (meter(_V, serial={"baudrate": 9600, "parity": "X", "stop": 1}), "serial.parity", "N, E, O"),
+    (meter(_V, serial={"baudrate": 1, "parity": "N", "stop": 1}), "serial.baudrate", "300"),
+    (meter(_V, serial={"baudrate": 9600, "parity": "N"}), "serial.stop", "1, 2"),
+    (meter(_V, blocks=[]), "blocks", "empty"),
+    (meter(_V, blocks={}), "blocks", "list"),
+    (meter(_V, blocks=[5]), "blocks[0]", "object"),
+    (meter(_V, max_registers=10), "blocks[0].count", "from 1 to 10"),
+    (meter(_V, max_registers=126), "max_registers", "125"),
+    (meter(_V, blocks=[{"fc": 1, "address": 0, "count": 1, "every_ms": 1000}]), "blocks[0].fc", "3, 4"),
+    (meter(_V, blocks=[{"fc": 3, "address": 65535, "count": 2, "every_ms": 1000}]), "blocks[0].address", "65534"),
+    (meter(_V, blocks=[{"fc": 3, "address": 0, "count": 2, "every_ms": 5}]), "blocks[0].every_ms", "100"),
+    (meter(_V, blocks=[{"fc": 3, "address": 0, "count": 2}]), "blocks[0].every_ms", "integer"),
+    (meter(_V, {}), "blocks[0].values[1].reading", "power_l1_w"),
+    (meter(changed(_V, reading="powerw")), "blocks[0].values[0].reading", "power_w"),
+    (meter(changed(_V, address=99)), "blocks[0].values[0].address", "from 100 to 119"),
+    (meter(changed(_V, address=119, type="u32")), "blocks[0].values[0].address", "from 100 to 118"),
+    (meter(changed(_V, type="u8")), "blocks[0].values[0].type", "u16"),
+    (meter(changed(_V, type="char")), "blocks[0].values[0].type", "f32"),
+    (meter(changed(_V, order="be")), "blocks[0].values[0].order", "hl, lh"),
+    (meter(changed(_V, unit="A")), "blocks[0].values[0].unit", "VA, W"),
+    (meter(changed(_V, unit=7)), "blocks[0].values[0].unit", "VA, W"),
+    (meter({"reading": "power_w", "address": 100}), "blocks[0].values[0].unit", "VA, W"),
+    (meter(changed(_V, reading="current_l1_ma")), "blocks[0].values[0].unit", ": A"),
+    (meter(changed(_V, scale="1")), "blocks[0].values[0].scale", "-9 to 9"),
+    (meter(changed(_V, factor=[1])), "blocks[0].values[0].factor", "denominator"),
+    (meter(changed(_V, factor=[1, 0])), "blocks[0].values[0].factor", "from 1"),
+    (meter(changed(_V, factor=0.5)), "blocks[0].values[0].factor", "list"),
+    (meter(changed(_V, sign=0)), "blocks[0].values[0].sign", "1, -1"),
+    (meter(changed(_V, mask=1, type="f32")), "blocks[0].values[0].mask", "integers"),
+    (meter(changed(_V, mask=0)), "blocks[0].values[0].mask", "from 1"),
+    (meter(changed(_V, mask=1, shift=32)), "blocks[0].values[0].shift", "31"),
+    (meter(changed(_V, nan=5)), "blocks[0].values[0].nan", "list"),
+    (meter(changed(_V, sign_of="p")), "blocks[0].values[0].sign_of", "power_w"),
+    (meter(changed(_V, sum_of="power_w")), "blocks[0].values[0].sum_of", "list"),
+    (meter(changed(_V, sum_of=["p"])), "blocks[0].values[0].sum_of", "power_w"),
+    (meter(changed(_V, and_if=1)), "blocks[0].values[0].and_if", "object"),
+    (meter(changed(_V, and_if={"reading": "x", "in": [1]})), "blocks[0].values[0].and_if.reading", "cable"),
+    (meter(changed(_V, and_if={"reading": "cable", "in": 1})), "blocks[0].values[0].and_if.in", "list"),
+    (meter({"reading": "state", "address": 100, "map": {"1": "X"}}), "blocks[0].values[0].map.1", "A, B"),
+    (meter({"reading": "state", "address": 100, "map": [1]}), "blocks[0].values[0].map", "object"),
+    (meter({"reading": "state", "address": 100, "sign_of": "power_w"}), "blocks[0].values[0].sign_of", "state"),
+    (meter({"reading": "state", "address": 100, "type": "str"}), "blocks[0].values[0].words", "20"),
+    (evse({"fc": 3}), "limit.fc", "6, 16"),
+    (evse({"type": "u32"}), "limit.type", "function code 6"),
+    (evse({"unit": "W"}), "limit.unit", ": A"),
+    (evse({"unit": "A", "phases": 3}), "limit.unit", "W"),
+    (evse({"unit": "W", "phases": 4}), "limit.phases", "3"),
+    (evse({"min_ma": 6.0}), "limit.min_ma", "integer"),
+    (evse({"max_ma": 5000}), "limit.max_ma", "from 6000"),
+    (evse({"step_ma": 700}), "limit.step_ma", "6000"),
+    (evse({"step_ma": 0}), "limit.step_ma", "from 1"),
+    (evse({"duty": 1}), "limit.duty", "allowed: fc"),
+    (evse({"refresh_ms": -1}), "limit.refresh_ms", "from 0"),
+    (evse({"enable": {"fc": 6, "address": 1, "on": 1}}), "limit.enable.off", "integer"),
+    (evse({"enable": {"fc": 6, "address": 1, "on": 70000, "off": 0}}), "limit.enable.on", "fit"),
+    (evse({"enable": {"fc": 4, "address": 1, "on": 1, "off": 0}}), "limit.enable.fc", "5, 6, 16"),
+    (evse(limit=None, init=[{"fc": 6, "address": 1}]), "init[0].value", "integer"),
+    (evse(init=[{"fc": 6, "address": 1, "value": "failsafe"}]), "init[0].value", "integer"),
+    (evse(init=[{"fc": 6, "address": 1, "value": "failsafe_ma"}]), "init[0].unit", "A"),
+    (evse(init=[{"fc": 6, "address": 1, "value": -1}]), "init[0].value", "fit"),
+    (evse(init=[{"fc": 6, "address": 1, "value": 1, "check": True}]), "init[0].check", "object"),
+    (evse(init=[{"fc": 6, "address": 1, "value": 1, "check": {"fc": 6, "address": 1}}]), "init[0].check.fc", "3, 4"),
+    (evse(watchdog={"writes": []}), "watchdog.every_ms", "integer"),
+    (evse(watchdog={"every_ms": 1000, "writes": [{"fc": 6, "address": 1}]}), "watchdog.writes[0].value", "integer"),
+    (evse(failsafe_after_ms="30"), "failsafe_after_ms", "integer"),
+    (changed(evse(), limit=None), "limit", "object"),
+)  # fmt: skip
+
+
+def test_wrong_templates_get_a_sentence_that_names_the_field():
+    for data, field, word in _WRONG:
+        try:
+            Template(data)
+        except TemplateError as error:
+            sentence = str(error)
+            assert error.field == field, (field, sentence)
+            assert sentence.startswith(field + " ") and word in sentence, (field, sentence)
+            assert error.code.startswith("template_") and error.arguments[0] == field
+        else:
+            raise AssertionError("accepted: " + field)
+
+
+def test_decoding_never_raises_and_gives_only_integers_states_and_none():
+    import random
+
+    random.seed(4)
+    for name in _NAMES:
+        device = Template(load(name))
+        readings = {}
+        for _ in range(40):
+            for i, (_, _, count, _) in enumerate(device.blocks):
+                data = bytes([random.choice((0, 255, 127, 128, random.randrange(256))) for _ in range(2 * count)])
+                device.decode(i, data, 0, readings)
+            for key, value in readings.items():
+                right = value in "ABCDEF" if isinstance(value, str) else isinstance(value, int)
+                assert value is None or right, (name, key, value)
+
+
+def test_the_checker_is_forgotten_and_comes_back():
+    import sys
+
+    Template(evse())
+    assert "modbus.checker" in sys.modules
+    template.forget()
+    template.forget()
+    assert "modbus.checker" not in sys.modules
+    device = Template(evse())
+    assert device.limit_writes(16000) == [(6, 300, registers(16))]
+    try:
+        Template({})
+    except TemplateError:
+        pass

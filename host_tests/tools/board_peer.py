@@ -1,0 +1,80 @@
+"""The test peer of tools/deploy.py: fakes/raw_repl_board.py as a process, and its flash."""
+
+import contextlib
+import json
+import subprocess
+import time
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parent.parent / "fakes" / "raw_repl_board.py"
+MAIN = b"""
+import time
+try:
+    import formula, controller.cycle
+    print("version", formula.VERSION, controller.cycle.VERSION)
+except (ImportError, AttributeError) as error:
+    print("broken", error)
+print("ready")
+while True:
+    time.sleep_ms(20)
+"""
+
+
+class Peer:
+    """A board whose flash is an image file; `start` it with faults, as often as wanted."""
+
+    def __init__(self, micropython, folder):
+        self._micropython = micropython
+        self._folder = folder
+        self.image = folder / "flash.img"
+
+    def _command(self, **options):
+        options["image"] = str(self.image)
+        return [self._micropython, "-X", "heapsize=1m", str(SCRIPT), json.dumps(options)]
+
+    @contextlib.contextmanager
+    def start(self, **faults):
+        """Gives the port as an mpremote device string while the board runs."""
+        port_file = self._folder / "port"
+        port_file.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            self._command(port_file=str(port_file), **faults), cwd=self._folder,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            while not (port_file.exists() and port_file.read_text().endswith("\n")):
+                assert process.poll() is None, process.stdout.read()
+                time.sleep(0.01)
+            yield "socket://127.0.0.1:" + port_file.read_text().strip()
+        finally:
+            process.kill()
+            print(process.communicate()[0].decode(errors="replace"))
+
+    def files(self):
+        """{path: content} of the flash of a board that is off; folders end in "/" (None)."""
+        found = json.loads(self._off(dump=True))
+        return {path: None if text is None else bytes.fromhex(text)
+                for path, text in found.items()}  # fmt: skip
+
+    def _off(self, **options):
+        done = subprocess.run(
+            self._command(**options), cwd=self._folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def put(self, files):
+        """Lays files in the flash of a board that is off, as an owner might have."""
+        script = (
+            "import os\n"
+            "for path, content in %r:\n"
+            "    parts = path.split('/')[:-1]\n"
+            "    for n in range(len(parts)):\n"
+            "        try:\n"
+            "            os.mkdir('/'.join(parts[:n + 1]))\n"
+            "        except OSError:\n"
+            "            pass\n"
+            "    with open(path, 'wb') as file:\n"
+            "        file.write(content)\n" % (sorted(files.items()),)
+        )
+        self._off(script=script)

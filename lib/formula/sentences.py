@@ -1,0 +1,28 @@
+"""What each code of a FormulaError means, in English. Loaded when somebody asks for it."""
+
+SENTENCES = {
+    "bad_character": "The character {0} has no meaning here.",
+    "bad_comma": "A comma belongs between the values of a function.",
+    "bad_count": "{0} takes {1} value(s), not {2}.",
+    "bad_exists": "exists takes one name, as in exists(M1.soc).",
+    "bad_name": "{0} is not a complete name.",
+    "bad_number": "{0} is not a number.",
+    "circular": "{0} needs itself, or too many others.",
+    "division_by_zero": "Division by zero.",
+    "in_variable": "{0} cannot be computed: {1}",
+    "no_colon": "This ? has no : after it.",
+    "no_function": "There is no function {0}, but abs, clamp, exists, max, min, round and sqrt.",
+    "no_operator": "An operator, such as +, is missing here.",
+    "no_question": "This : has no ? before it.",
+    "no_value": "{0} has no number as its value now.",
+    "no_value_here": "A number, a name or a bracket is missing here.",
+    "not_closed": "This bracket is never closed.",
+    "not_opened": "This bracket was never opened.",
+    "not_real": "A negative number has no root.",
+    "not_text": "A formula is a text.",
+    "not_whole": "& and | work on whole numbers only.",
+    "too_deep": "A formula has at most {0} operations inside one another.",
+    "too_large": "This value is too large.",
+    "too_long": "A formula has at most {0} characters.",
+    "unknown_name": "The name {0} is not known.",
+}

@@ -1,0 +1,1 @@
+"""Modbus without I/O: PDUs, RTU and TCP frames, register types, device templates."""

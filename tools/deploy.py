@@ -1,0 +1,328 @@
+"""Puts the built firmware on a board, over mpremote, all of it or nothing.
+
+    python tools/deploy.py --port a0 [--board wt32-eth01] [--tree build/files] [--dry-run]
+
+Only files that differ are sent. They are laid in .deploy/ on the board, each is hashed there and
+compared, and only when all are right does one small file, .deploy/commit, make them count:
+firmware/boot.py moves them to their places, at once or, if the power goes, at the next start.
+Settings, variables, journal and certificates are never touched.
+"""
+
+import argparse
+import base64
+import contextlib
+import json
+import re
+import sys
+from pathlib import Path
+
+from board_link import Board, BoardProblem, LinkLost, ScriptFailed
+from deploy_plan import (
+    ROOT,
+    STAGE,
+    NoSpace,
+    Plan,
+    Unsuitable,
+    VerificationFailed,
+    check_board,
+    check_space,
+    own_folders,
+    read_tree,
+    sha256,
+    staged_as,
+)
+
+COMMIT = STAGE + "/commit"
+_CHUNK = 1536  # a line of 2 kB on the board, about 6 kB of heap while it is compiled
+_TRIES = 3
+_WATCHDOG_MS = 180000
+
+# Runs on the board. The firmware's watchdog cannot be stopped, only given more time; it also
+# restarts a board whose cable was pulled in the middle.
+_HELPERS = """
+import binascii, hashlib, os
+_buffer = bytearray(1024)
+_view = memoryview(_buffer)
+def _feed():
+    pass
+try:
+    from machine import WDT
+    _feed = WDT(timeout=%d).feed
+except (ImportError, AttributeError):
+    pass
+def _hash(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while True:
+            n = file.readinto(_buffer)
+            if not n:
+                return binascii.hexlify(digest.digest()).decode()
+            digest.update(_view[:n])
+def _entries(folder):
+    return [entry[:2] for entry in os.ilistdir(folder)]
+def _exists(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError as error:
+        if error.errno != 2:
+            raise
+        return False
+def _list(folder):
+    print("@@ - " + folder + "/")
+    for name, kind in _entries(folder):
+        path = folder + "/" + name
+        if kind == 0x4000:
+            _list(path)
+        else:
+            _feed()
+            print("@@ " + _hash(path) + " " + path)
+def _write(text):
+    _file.write(binascii.a2b_base64(text))
+"""
+
+_LOOK = """
+import json, sys
+_frozen = False
+try:
+    import _data
+    _frozen = "_data.py" not in os.listdir() and "_data.mpy" not in os.listdir()
+except ImportError:
+    pass
+_fs = os.statvfs(os.getcwd()) if hasattr(os, "statvfs") else None
+print("@@ " + json.dumps({
+    "name": sys.implementation.name,
+    "version": list(sys.implementation.version),
+    "mpy": getattr(sys.implementation, "_mpy", 0),
+    "platform": sys.platform,
+    "frozen": _frozen,
+    "block": _fs[0] if _fs else 4096,
+    "free": _fs[3] * _fs[1] if _fs else None,
+    "root": [[name, kind == 0x4000] for name, kind in _entries("")],
+}))
+"""
+
+_PRESENT = """
+for _path in %r:
+    if _exists(_path):
+        _list(_path)
+for _path in %r:
+    if _exists(_path):
+        print("@@ " + _hash(_path) + " " + _path)
+"""
+
+
+class Deploy:
+    """One deploy over an open line whose REPL is ours."""
+
+    def __init__(self, board, tree, say=print):
+        self._board = board
+        self._tree = tree
+        self._say = say
+
+    def _run(self, script):
+        """Runs a script and returns its answer lines, without what the chip itself prints."""
+        answer = self._board.run(script)
+        return [line[3:].strip() for line in answer.splitlines() if line.startswith("@@")]
+
+    def _facts(self):
+        self._run(_HELPERS % _WATCHDOG_MS)
+        answer = self._run(_LOOK)
+        if not answer:
+            raise Unsuitable("What answers there is no MicroPython that could take this firmware.")
+        return json.loads(answer[0])
+
+    def _present(self, folders):
+        """{path: sha256 or "-"} of the files in these folders and of our files in the root."""
+        root = [path for path in self._tree if "/" not in path]
+        script = _PRESENT % (folders, root)
+        found = {}
+        for line in self._run(script):
+            digest, _, path = line.partition(" ")
+            found[path] = digest
+        return found
+
+    def look(self):
+        """Reads the board, checks it, and returns its Plan. Nothing is written."""
+        facts = self._facts()
+        check_board(facts, self._tree)
+        self._warn(facts["root"])
+        self._folders = own_folders(self._tree)
+        self._found = self._present(self._folders + [STAGE])
+        plan = Plan(self._tree, self._found)
+        check_space(facts, self._tree, plan, self._found)
+        return plan
+
+    def _warn(self, root):
+        names = {name for name, _ in root}
+        if "board.json" not in names and "board.json" not in self._tree:
+            self._say("Note: the board has no board.json yet, so its pins are unknown to the "
+                      "firmware. Name it once: make deploy PORT=... BOARD=...")  # fmt: skip
+        if ".deploy" in names:
+            self._say("An earlier deploy was interrupted; this one goes on from there.")
+        for name, is_folder in root:
+            package = name if is_folder else name.rpartition(".")[0]
+            if "lib/%s/__init__.mpy" % package in self._tree:
+                self._say("Note: %s in the root of the flash is run instead of lib/%s. It is not "
+                          "ours and stays; remove it if you can." % (name, package))  # fmt: skip
+
+    def carry_out(self, plan):
+        """Stages, verifies, commits, checks. VerificationFailed, NoSpace, LinkLost."""
+        try:
+            self._stage_all(plan)
+            self._commit(plan)
+        except ScriptFailed as error:
+            if "ENOSPC" not in error.error and not error.error.endswith("28"):
+                raise
+            self.discard()
+            raise NoSpace(
+                "The board's flash is full. The old version is still in place."
+            ) from None
+        except VerificationFailed:
+            self.discard()
+            raise
+        if not Plan(self._tree, self._present(self._folders)).empty:
+            raise VerificationFailed(
+                "After the change the files on the board are not as they should be: deploy again."
+            )
+
+    def _stage_all(self, plan):
+        self._run("if not _exists(%r): os.mkdir(%r)" % (STAGE, STAGE))
+        wanted = {staged_as(path): sha256(self._tree[path]) for path in plan.copy}
+        for path, digest in self._found.items():
+            if path.startswith(STAGE + "/") and digest not in ("-", wanted.get(path)):
+                self._run("os.remove(%r)" % path)
+        total = sum(len(self._tree[path]) for path in plan.copy)
+        done = 0
+        # boot.py goes first and at once: it is the one that finishes an interrupted deploy.
+        for number, path in enumerate(sorted(plan.copy, key=lambda path: path != "boot.py"), 1):
+            size = len(self._tree[path])
+            done += size
+            if self._found.get(staged_as(path)) == wanted[staged_as(path)]:
+                word = "already there"
+            else:
+                self._send(staged_as(path), self._tree[path])
+                word = "verified"
+            self._say("[%*d of %d] %s, %d bytes, %s (%d of %d kB)" % (
+                len(str(len(plan.copy))), number, len(plan.copy), path, size, word,
+                done // 1024, total // 1024))  # fmt: skip
+            if path == "boot.py":
+                self._run("os.rename(%r, 'boot.py')" % staged_as(path))
+
+    def discard(self):
+        """Gives back the room that an unfinished version takes."""
+        if not self._run("if _exists(%r): print('@@')" % STAGE):
+            return
+        self._run("for _path, _ in _entries('%s'): os.remove('%s/' + _path)\nos.rmdir('%s')"
+                  % (STAGE, STAGE, STAGE))  # fmt: skip
+
+    def _send(self, path, content):
+        """Writes one file and compares its hash, read back on the board."""
+        name = path.partition("/")[2].replace("~", "/")
+        for _ in range(_TRIES):
+            self._run("_feed()\n_file = open(%r, 'wb')" % path)
+            for start in range(0, len(content), _CHUNK):
+                text = base64.b64encode(content[start : start + _CHUNK])
+                self._run('_write(b"%s")' % text.decode())
+            answer = self._run("_file.close()\nprint('@@ ' + _hash(%r))" % path)
+            if answer == [sha256(content)]:
+                return
+            self._say("%s arrived damaged, once more" % name)
+        raise VerificationFailed(
+            "%s arrives damaged at the board, %d times in a row. Try another cable or port. "
+            "The old version is still in place."
+            % (name, _TRIES)
+        )
+
+    def _commit(self, plan):
+        parents = {parent.as_posix() for path in plan.copy for parent in Path(path).parents}
+        self._run("for _path in %r:\n if not _exists(_path): os.mkdir(_path)"
+                  % (sorted(parents - {"."}),))  # fmt: skip
+        for path, why in plan.remove:
+            self._say("remove %s: %s" % (path, why))
+        gone = "".join(path + "\n" for path, _ in plan.remove)
+        self._send(STAGE + "/commit~", gone.encode())
+        self._run("os.rename('%s/commit~', '%s')" % (STAGE, COMMIT))
+        self._run("with open('boot.py') as _file: exec(_file.read(), {})")
+
+
+def _show(plan, tree):
+    for path in plan.copy:
+        print("copy   %s, %d bytes" % (path, len(tree[path])))
+    for path, why in plan.remove:
+        print("remove %s: %s" % (path, why))
+
+
+def _show_log(board, seconds):
+    print("The board restarts. First lines of its log:")
+    try:
+        for line in board.log_lines(seconds):
+            print("  " + line, flush=True)
+            if re.search(r"\bready\b", line):
+                return
+    except LinkLost as error:
+        print("No more of the log: " + str(error))
+
+
+def _renew(board, tree, dry_run):
+    job = Deploy(board, tree)
+    plan = job.look()
+    print("%d of %d files differ, %d to remove." % (len(plan.copy), len(tree), len(plan.remove)))
+    if dry_run:
+        _show(plan, tree)
+        print("Nothing was written; the board was only stopped to look, and starts again.")
+    elif plan.empty:
+        job.discard()
+    else:
+        job.carry_out(plan)
+        print("All %d files are in place and verified." % len(tree))
+
+
+def deploy(arguments):
+    """Carries out one deploy; every BoardProblem leaves a whole version on the board."""
+    tree = read_tree(arguments.tree, arguments.board)
+    with Board(arguments.port) as board:
+        board.interrupt()
+        try:
+            _renew(board, tree, arguments.dry_run)
+        except LinkLost as error:
+            raise LinkLost("%s One whole version is on it, the old or the new: deploy again."
+                           % error) from None  # fmt: skip
+        except KeyboardInterrupt:
+            board.interrupt()
+            board.restart()
+            raise
+        except BoardProblem:
+            with contextlib.suppress(BoardProblem):
+                board.restart()
+            raise
+        board.restart()
+        _show_log(board, arguments.log_s)
+
+
+def main(arguments=None):
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--port", required=True,
+        help="any mpremote device: a0, u0, auto, id:serial, /dev/ttyUSB0, COM3, "
+        "socket://host:port, rfc2217://host:port",
+    )  # fmt: skip
+    options.add_argument("--board", help="also write boards/<name>/board.json")
+    options.add_argument("--tree", default=str(ROOT / "build" / "files"))
+    options.add_argument("--dry-run", action="store_true", help="only say what would change")
+    options.add_argument("--log-s", type=float, default=15, help="show the log so long (seconds)")
+    try:
+        deploy(options.parse_args(arguments))
+    except BoardProblem as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped. The old version is still in place; deploy again.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
