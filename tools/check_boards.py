@@ -6,9 +6,9 @@ Each finding is one line: file, error or warning, field, what is wrong, what is 
 code is 1 where there is an error. A warning about a pin goes away when "checked" says why it is
 right on this board.
 
-Sources of the rules: Espressif, ESP-IDF programming guide, "GPIO & RTC GPIO" and "Ethernet" of
-each chip; ESP32 series errata, GPIO-3.11 and CLK-3.22; MicroPython 1.25, quick reference for the
-ESP32 (UART, I2C, SPI); TI data sheets of PCF8574, PCF8574A, TCA9554 and TCA9554A (addresses).
+Sources of the rules: esp_pins.py for the pins; ESP32 series errata, GPIO-3.11 and CLK-3.22;
+MicroPython 1.25, quick reference for the ESP32 (UART, I2C, SPI); TI data sheets of PCF8574,
+PCF8574A, TCA9554 and TCA9554A (addresses).
 """
 
 import argparse
@@ -19,6 +19,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import jsonschema
+from esp_pins import CHIPS, RMII_CLOCK, RMII_DATA
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "boards" / "board.schema.json"
@@ -26,40 +27,6 @@ SCHEMA = ROOT / "boards" / "board.schema.json"
 Finding = namedtuple("Finding", "severity rule field text pin", defaults=(None,))
 Use = namedtuple("Use", "field pin drives shared", defaults=(None,))
 
-CHIPS = {
-    "esp32": {
-        "pins": {*range(0, 20), 21, 22, 23, 25, 26, 27, *range(32, 40)},
-        "flash": set(range(6, 12)),
-        "psram": {16, 17},
-        "console": {1: "UART0, the console", 3: "UART0, the console"},
-        "input_only": set(range(34, 40)),
-        "strapping": {
-            0: "high at start, or the chip waits for a download",
-            2: "low or open for a download",
-            5: "high at start (SDIO timing)",
-            12: "low at start, or the flash gets 1.8 V and nothing runs",
-            15: "high at start, or the boot messages are silent",
-        },
-        "glitch": {36, 39},
-    },
-    "esp32s3": {
-        "pins": {*range(0, 22), *range(26, 49)},
-        "flash": set(range(26, 33)),
-        "psram": set(range(33, 38)),
-        "console": {43: "UART0, the console", 44: "UART0, the console",
-                    19: "the USB port", 20: "the USB port"},
-        "input_only": set(),
-        "strapping": {
-            0: "high at start, or the chip waits for a download",
-            3: "it chooses the JTAG port",
-            45: "low at start, or the flash gets 1.8 V",
-            46: "low at start",
-        },
-        "glitch": set(),
-    },
-}  # fmt: skip
-RMII_DATA = {19: "TXD0", 21: "TX_EN", 22: "TXD1", 25: "RXD0", 26: "RXD1", 27: "CRS_DV"}
-RMII_CLOCK = {"in": {0}, "out": {0, 16, 17}}
 ADDRESSES = [range(0x20, 0x28), range(0x38, 0x40)]  # of both kinds: without and with the letter A
 IMAGES = {
     ("esp32", False): "ESP32_GENERIC",

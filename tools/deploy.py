@@ -220,18 +220,20 @@ class Deploy:
         """Writes one file and compares its hash, read back on the board."""
         name = path.partition("/")[2].replace("~", "/")
         for _ in range(_TRIES):
-            self._run("_feed()\n_file = open(%r, 'wb')" % path)
+            script = "_feed()\n_file = open(%r, 'wb')\n" % path
             for start in range(0, len(content), _CHUNK):
                 text = base64.b64encode(content[start : start + _CHUNK])
-                self._run('_write(b"%s")' % text.decode())
-            answer = self._run("_file.close()\nprint('@@ ' + _hash(%r))" % path)
+                script += '_write(b"%s")\n' % text.decode()
+                if start + _CHUNK < len(content):
+                    self._run(script)
+                    script = ""
+            answer = self._run(script + "_file.close()\nprint('@@ ' + _hash(%r))" % path)
             if answer == [sha256(content)]:
                 return
             self._say("%s arrived damaged, once more" % name)
         raise VerificationFailed(
             "%s arrives damaged at the board, %d times in a row. Try another cable or port. "
-            "The old version is still in place."
-            % (name, _TRIES)
+            "The old version is still in place." % (name, _TRIES)
         )
 
     def _commit(self, plan):

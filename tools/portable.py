@@ -51,7 +51,8 @@ def run(command, path):
     path = Path(path)
     tree = build.build_files()
     with tempfile.TemporaryDirectory() as folder:
-        build.compile_file(path, Path(folder) / (path.stem + ".mpy"))
+        # Not optimised: the compiler would leave the asserts out.
+        build.compile_file(path, Path(folder) / (path.stem + ".mpy"), optimise="-O0")
         script = _RUNNER % {
             "path": ["", folder, str(tree / "lib"), str(tree), str(ROOT / "tools" / "chip"), ".frozen"],
             "module": path.stem,

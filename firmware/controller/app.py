@@ -45,6 +45,7 @@ class Controller:
 
     def __init__(self):
         self.version = _VERSION
+        self.live_bytes = 0  # what was left of the heap in use after the last collection
         gc.threshold(_GARBAGE_BYTES)
         self.log = Log(lambda: self.clock.now_ms())
         self.clock = Clock("CET-1CEST,M3.5.0,M10.5.0/3", machine.RTC())
@@ -55,7 +56,11 @@ class Controller:
         self.faults = [fault] if fault else []
         self.board = self._try_board(board_doc)
         self.store = Store()
-        self.settings = Settings(self.store, data.load_json, board_doc)
+        ports = {  # all that settings need of the board: the rest of the document may go
+            kind: [{"id": part["id"]} for part in board_doc.get(kind, ())]
+            for kind in ("inputs", "rs485")
+        }
+        self.settings = Settings(self.store, data.load_json, ports)
         self.variables = Variables(self.store, self.clock.now_ms)
         for part in (self.settings, self.variables):
             if part.problem:
@@ -124,29 +129,33 @@ class Controller:
         return self.contacts.stable
 
     def _contact(self, number, contact):
-        self.log("contact %d %s" % (number, "active" if contact.active else "inactive"))
+        known = ("active" if contact.active else "inactive") if contact.stable else "unknown"
+        self.log("contact %d %s" % (number, known))
         self.wake()
 
     def start(self):
         """Starts the tasks; call it in the running loop."""
         supervisor = self.supervisor
+        doc = self.settings.doc
         supervisor.start("cycle", self.cycle.run, True, _STUCK_MS)
         supervisor.start("contacts", self.contacts.run, True, _STUCK_MS)
         if self.board.inputs.polled:
             supervisor.start("expander", lambda beat: self.board.inputs.run())
         for name, _, devices in self.links:
             supervisor.start("link " + name, self._server(devices), False, _LINK_STUCK_MS)
-        supervisor.start("network", self._network)
+        from controller.net import Network
+
+        self.network = Network(self.board, doc["network"], self.clock, self.log)
+        supervisor.start("network", self.network.run, False, _LINK_STUCK_MS)
+        if doc["clock"]["ntp_host"]:
+            from controller.ntp import Ntp
+
+            ntp = Ntp(self.clock, self.network, doc["clock"]["ntp_host"])
+            supervisor.start("time", ntp.run, False, _LINK_STUCK_MS)
         supervisor.start("housekeeping", self._keep_house)
 
     def _server(self, devices):
         return lambda beat: serve(devices, self.clock.now_ms, beat)
-
-    async def _network(self, beat):
-        from controller.net import Network
-
-        self.network = Network(self.board, self.settings.doc["network"], self.clock, self.log)
-        await self.network.run()
 
     async def _keep_house(self, beat):
         """Each second: the status LED, the button for a new password, garbage."""
@@ -164,6 +173,7 @@ class Controller:
             if held_s == _BUTTON_S:
                 await self.login.reset()
             gc.collect()
+            self.live_bytes = gc.mem_alloc()
             await asyncio.sleep_ms(1000)
 
     def state(self, lang="en"):

@@ -94,7 +94,6 @@ class Contacts:
     inputs: `.count`, `.read(n)` -> closed, `.on_change(callback(n, closed))`, n from 1.
     clock: `.now_ms()`. on_change(n, contact) is called by the task when the stable state changed.
     meters: {n: S0Meter} for inputs that count pulses; those are no contacts.
-    `read_ms` is the time of the last reading: it stands still when the task does.
     """
 
     def __init__(self, inputs, entries, clock, on_change, meters=None):
@@ -106,7 +105,6 @@ class Contacts:
         self._edges = 0
         self._flag = getattr(asyncio, "ThreadSafeFlag", asyncio.Event)()
         self.configure(entries)
-        self.read_ms = self._clock.now_ms()
         inputs.on_change(self._edge)
 
     def configure(self, entries):
@@ -156,7 +154,7 @@ class Contacts:
     def read(self):
         """Reads all inputs, reports changes; returns ms until the next reading is due."""
         edges, self._edges = self._edges, 0
-        now_ms = self.read_ms = self._clock.now_ms()
+        now_ms = self._clock.now_ms()
         wait_ms = _READ_MS
         for n, contact in self._contacts.items():
             try:
@@ -171,13 +169,14 @@ class Contacts:
         return wait_ms
 
     async def run(self, beat=None):
-        """The task; never returns."""
+        """The task; never returns. beat(), where given, shows each second that it lives."""
+        wait_for_ms = asyncio.wait_for_ms  # pyright: ignore[reportAttributeAccessIssue]
         while True:
             if beat:
                 beat()
             wait_ms = self.read()
             try:
-                await asyncio.wait_for_ms(self._flag.wait(), wait_ms)
+                await wait_for_ms(self._flag.wait(), wait_ms)
             except asyncio.TimeoutError:
                 pass
             self._flag.clear()

@@ -1,4 +1,4 @@
-"""Ethernet of a board: RMII (LAN8720 and its kind) or a W5500 on SPI; imported only where it is."""
+"""Ethernet of a board: RMII (such as LAN8720) or a W5500 on SPI; imported only where it is."""
 
 import time
 
@@ -23,12 +23,14 @@ def make(part):
             part["spi"], sck=pin(part["sck"]), mosi=pin(part["mosi"]), miso=pin(part["miso"])
         )
         options = {"spi": spi, "cs": pin(part["cs"]), "int": pin(part["int"])}
-        return network.LAN(phy_type=network.PHY_W5500, phy_addr=part.get("addr", 0), **options)
-    options = {"mdc": pin(part["mdc"]), "mdio": pin(part["mdio"])}
+        options["phy_type"] = network.PHY_W5500
+        options["phy_addr"] = part.get("addr", 0)
+        return network.LAN(**options)
+    options = {"mdc": pin(part["mdc"]), "mdio": pin(part["mdio"]), "phy_addr": part["addr"]}
+    options["phy_type"] = getattr(network, "PHY_" + part["phy"])
     for name in ("power", "ref_clk"):
         if part.get(name) is not None:
             options[name] = pin(part[name])
     if part.get("ref_clk_mode"):
         options["ref_clk_mode"] = pin.OUT if part["ref_clk_mode"] == "out" else pin.IN
-    phy_type = getattr(network, "PHY_" + part["phy"])
-    return network.LAN(phy_type=phy_type, phy_addr=part["addr"], **options)
+    return network.LAN(**options)

@@ -34,6 +34,11 @@ def _password():
     return "".join(_ALPHABET[byte & 31] for byte in os.urandom(10))
 
 
+def _addresses(nic):
+    """(own address, mask, gateway, name server); "0.0.0.0" while there is none."""
+    return nic.ifconfig()
+
+
 class Network:
     """Task `run` of the network. board: `.ethernet`, `.wlan`; settings: the part "network".
 
@@ -50,15 +55,18 @@ class Network:
         self._log = log
         self.ip = self.dns = self.gateway = self.ap_ssid = self.ap_password = ""
         self.status = "off"
+        self._reason = "connecting"
         self._sta = self._ap = self._lan = None
         self._wlan = board.wlan
         self._up_ms = self._down_ms = self._cable_ms = None
         self._tries = self._lan_tries = self._retry_ms = self._lan_retry_ms = 0
         network.hostname(settings.get("hostname") or "ripplegate")
 
-    async def run(self):
-        """The task; never returns."""
+    async def run(self, beat=None):
+        """The task; never returns. beat(), where given, shows twice a second that it lives."""
         while True:
+            if beat:
+                beat()
             self.step(self._clock.now_ms())
             await asyncio.sleep_ms(_STEP_MS)
 
@@ -79,9 +87,9 @@ class Network:
             self._up_ms, self._down_ms = None, now_ms
         if self._wlan:
             self._step_ap(now_ms)
-        addresses = nic.ifconfig() if nic else _NONE
+        addresses = _addresses(nic) if nic else _NONE
         if self._ap and not nic:
-            status, addresses = "access_point", (self._ap.ifconfig()[0], "", "", "")
+            status, addresses = "access_point", (_addresses(self._ap)[0], "", "", "")
         if status != self.status or addresses[0] != self.ip:
             self._log("network: %s %s" % (status, addresses[0]))
         self.status = status
@@ -106,14 +114,16 @@ class Network:
         if not self._lan:
             return "lan_error"
         # Not isconnected(): events of the station and the access point disturb it (network_lan.c).
-        return "ethernet" if self._lan.ifconfig()[0] != "0.0.0.0" else "no_cable"
+        return "ethernet" if _addresses(self._lan)[0] != "0.0.0.0" else "no_cable"
 
     def _step_station(self, now_ms):
         sta = self._sta
         if sta and sta.isconnected():
             self._tries = self._retry_ms = 0
+            self._reason = "connecting"
             return "station"
-        status = _REASONS.get(sta.status(), "connecting") if sta else "connecting"
+        if sta:  # a reason is shown until it goes or another comes, not only between attempts
+            self._reason = _REASONS.get(sta.status(), self._reason)
         if now_ms >= self._retry_ms:
             self._retry_ms = now_ms + min(_FIRST_RETRY_MS << min(self._tries, 3), _LAST_RETRY_MS)
             self._tries += 1
@@ -121,8 +131,8 @@ class Network:
                 self._connect()
             except OSError as error:
                 self._log("network: Wi-Fi does not start: %s" % error)
-                return "wlan_error"
-        return status
+                self._reason = "wlan_error"
+        return self._reason
 
     def _connect(self):
         if self._sta and self._tries % _RESTART_TRIES == 0:
@@ -159,4 +169,4 @@ class Network:
         ap.config(ssid=self.ap_ssid, key=self.ap_password, security=_WPA2_PSK)
         self._ap = ap
         print("Wi-Fi %s, password %s, page at http://%s/"
-              % (self.ap_ssid, self.ap_password, ap.ifconfig()[0]))  # fmt: skip
+              % (self.ap_ssid, self.ap_password, _addresses(ap)[0]))  # fmt: skip

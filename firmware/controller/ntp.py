@@ -112,14 +112,19 @@ class Ntp:
             if suspect_ms is None or abs(jump_ms - suspect_ms) > _AGREE_MS:
                 raise NtpError("ntp_jump", "The time server is far off; a second answer decides.")
 
-    async def run(self):
-        """The task; never returns."""
+    async def run(self, beat=None):
+        """The task; never returns. beat(), where given, shows each few seconds that it lives."""
         while True:
             while not self._net.gateway:
-                await asyncio.sleep(1)
+                await self._pause(beat)
             network = self._net.ip
             for _ in range(await self.sync()):
-                await asyncio.sleep(1)
+                await self._pause(beat)
                 if self._net.ip != network:  # elsewhere now: what failed there may work here
                     self._retry_s = _FIRST_RETRY_S
                     break
+
+    async def _pause(self, beat):
+        if beat:
+            beat()
+        await asyncio.sleep(1)

@@ -25,5 +25,6 @@ def _in_words(argument, lang):
     if isinstance(argument, Refusal):
         return argument.text(lang)
     if lang != "en" and hasattr(argument, "column"):  # a FormulaError
-        return data.text("formula", argument.code, argument.values, lang)
+        area = getattr(argument, "area", "formula")
+        return data.text(area, argument.code, argument.values, lang)
     return argument

@@ -41,13 +41,27 @@ def _evse(evse, device, texts, now_ms, lang):
     return document
 
 
+def _largest_block():
+    """Largest free block of the heap in bytes, to 1 kB: found by trying."""
+    low, high = 0, gc.mem_free() >> 10
+    while low < high:
+        middle = (low + high + 1) >> 1
+        try:
+            bytearray(middle << 10)
+            low = middle
+        except MemoryError:
+            high = middle - 1
+    return low << 10
+
+
 def state(controller, lang):
     """Builds the document; see docs/settings.md for its keys."""
+    gc.collect()
     now_ms = controller.clock.now_ms()
     texts = data.load_json("texts/reasons.json")
     site = controller.site
     supervisor = controller.supervisor
-    document = {
+    return {
         "version": controller.version,
         "board": controller.board.name,
         "uptime_s": now_ms // 1000,
@@ -90,6 +104,5 @@ def state(controller, lang):
             "late_max_ms": controller.cycle.late_max_ms,
         },
         "flash_writes": controller.store.writes,
-        "heap": {"free": gc.mem_free(), "used": gc.mem_alloc()},
+        "heap": {"free": gc.mem_free(), "live": controller.live_bytes, "largest": _largest_block()},
     }
-    return document

@@ -11,6 +11,7 @@ from micropython import const
 from controller.refusal import Refusal
 
 _MAX_DEPTH = const(10)
+_MAX_TEXT = const(600)  # bytes of one text: the longest formula is shorter
 _SLICE = const(255)  # bytes looked at between two yields, one less than a power of two
 
 
@@ -23,9 +24,10 @@ class JsonError(Refusal):
 def parsing(data):
     """Generator over the parsing of bytes: yields None between slices, then [document].
 
-    Raises JsonError, also for a body deeper than 10 and for numbers beyond the range of a float.
+    Raises JsonError, also for more depth or longer texts than any document here has, and for
+    numbers beyond the range of a float.
     """
-    depth = colons = commas = 0
+    depth = colons = commas = start = 0
     quoted = escaped = False
     for i in range(len(data)):
         if not i & _SLICE:
@@ -38,8 +40,11 @@ def parsing(data):
                 escaped = True
             elif char == 34:
                 quoted = False
+            if i - start > _MAX_TEXT:
+                raise JsonError("json_long", _MAX_TEXT)
         elif char == 34:
             quoted = True
+            start = i
         elif char == 58:
             colons += 1
         elif char == 44:
@@ -53,7 +58,7 @@ def parsing(data):
     if depth or quoted:
         raise JsonError("json_open")
     try:
-        document = json.loads(data.decode())
+        document = json.loads(data)
     except ValueError:
         raise JsonError("json_unreadable")
     if _separators(document) != (colons, commas):

@@ -45,21 +45,22 @@ def civil(days):
     return year, month, day + 1, yearday
 
 
-def _rule_day(kind, numbers, year):
-    """The day (from 1970-01-01) on which a rule falls in `year`."""
+def _switch_s(rule, year):
+    """Local time of a switch in `year`, in seconds from 1970-01-01."""
+    kind, numbers, time_s = rule
     first = year_start(year)
     if kind != "M":
         day = numbers[0]
         if kind == "J" and (day < 60 or month_days(year, 2) == 28):
             day -= 1  # J counts from 1 and never counts February 29
-        return first + day
+        return (first + day) * _DAY_S + time_s
     month, week, weekday = numbers
     for earlier in range(1, month):
         first += month_days(year, earlier)
     day = (weekday - first - 4) % 7 + 7 * week - 7  # 1970-01-01 was a Thursday
     while day >= month_days(year, month):
         day -= 7
-    return first + day
+    return (first + day) * _DAY_S + time_s
 
 
 class TimeZone:
@@ -69,7 +70,7 @@ class TimeZone:
         self.text = text
         self._at = 0
         self._low_s = self._high_s = 0  # span of the year whose switches are known
-        self._start = None
+        self._start = self._end = ()  # the two rules; none without daylight saving time
         self._name()
         self._std_s = -self._time(24)
         self._dst_s = self._std_s + _HOUR_S
@@ -98,10 +99,8 @@ class TimeZone:
     def _find_switches(self, year):
         self._low_s = year_start(year) * _DAY_S
         self._high_s = year_start(year + 1) * _DAY_S
-        kind, numbers, time_s = self._start
-        self._on_s = _rule_day(kind, numbers, year) * _DAY_S + time_s - self._std_s
-        kind, numbers, time_s = self._end
-        self._off_s = _rule_day(kind, numbers, year) * _DAY_S + time_s - self._dst_s
+        self._on_s = _switch_s(self._start, year) - self._std_s
+        self._off_s = _switch_s(self._end, year) - self._dst_s
 
     # -- reading the text
 

@@ -8,6 +8,7 @@ import asyncio
 from micropython import const
 
 import formula
+from controller import data
 from controller.refusal import Refusal
 from controller.strict_json import is_finite
 
@@ -18,13 +19,21 @@ _MAX_TEXT = const(1000)  # characters of all formulas together: they stay in RAM
 _MAX_NUMBER = const(0x3FFFFFFFFFFFFFFF)  # as lib/formula
 _MAX_NESTING = const(4)  # variables whose formulas read variables
 _PAUSE_MS = const(500)  # between two writes to flash
-_TOO_DEEP = "A formula is nested at most {0} levels deep."  # as in lib/formula
 
 
 class VariableError(Refusal):
     """A variable that cannot be set."""
 
     area = "variables"
+
+
+class NestingError(formula.FormulaError):
+    """Variables whose formulas read one another too deeply, or in a circle."""
+
+    area = "variables"
+
+    def __str__(self):
+        return data.text(self.area, self.code, self.values)
 
 
 def _entry(name, expr, tmp):
@@ -102,9 +111,12 @@ class Variables:
         self._written_ms = -_PAUSE_MS
         self._saved = []  # as on flash
         document, self.problem = store.load(_NAME)
-        for item in (document or {}).get("vars", ()):
+        items = (document or {}).get("vars", ())
+        for item in items if isinstance(items, (list, tuple)) else (items,):
             try:
-                self._saved.append(_entry(item["name"], item["expr"], False))
+                if not isinstance(item, dict):
+                    item = {}
+                self._saved.append(_entry(item.get("name"), item.get("expr"), False))
             except VariableError as error:
                 self.problem = error
         self._take(list(self._saved))
@@ -162,9 +174,9 @@ class Variables:
             return expr
         nesting = self._nesting
         if name in nesting:
-            raise formula.FormulaError("refers_to_itself", 1, "{0} reads itself.", name)
+            raise NestingError("circle", 1, name)
         if len(nesting) == _MAX_NESTING:
-            raise formula.FormulaError("too_deep", 1, _TOO_DEEP, _MAX_NESTING)
+            raise NestingError("nesting", 1, _MAX_NESTING)
         nesting.append(name)
         try:
             return expression.value(lookup)

@@ -1,8 +1,9 @@
 """A board for mpremote to talk to: MicroPython's REPL protocol on a loopback TCP port.
 
 Runs on the 32-bit VM; what is sent is really executed, on a real LittleFS that lives in an image
-file and is mounted at "/" as on an ESP32. Ends like a power cut: what was not yet written to the
-image is lost. `micropython raw_repl_board.py '{"image": path, ...}'`, keys:
+file and is mounted at "/" as on an ESP32. When it dies it dies like a board in a power cut: what
+was not yet written to the image is lost. `micropython raw_repl_board.py options.json` (a file, as
+an argument of the VM has no room for more than 255 bytes), keys:
 
 image          file that is the flash (made and formatted if it is not there)
 blocks         its size in blocks of 4096 bytes
@@ -32,9 +33,10 @@ import ffi
 import vfs
 
 _BLOCK = 4096
-_IPPROTO_TCP, _TCP_NODELAY = 6, 1
+_IPPROTO_TCP, _TCP_NODELAY, _TCP_QUICKACK = 6, 1, 12
 _WINDOW = 128  # raw paste: half of an ESP32's stdin buffer
-_options = json.loads(sys.argv[1])
+with open(sys.argv[1]) as _file:
+    _options = json.load(_file)
 _libc = ffi.open("libc.so.6")
 _exit = _libc.func("v", "_exit", "i")
 _getsockname = _libc.func("i", "getsockname", "iPP")
@@ -102,6 +104,8 @@ class Line:
                     self._connection.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
                 self._connection.settimeout(None if wait else 0)
                 got = self._connection.recv(512)
+                # mpremote's small writes wait for each other's acknowledgement.
+                self._connection.setsockopt(_IPPROTO_TCP, _TCP_QUICKACK, 1)
             except OSError as error:
                 if not wait and error.errno in (11, 110, 115):
                     return
@@ -346,6 +350,7 @@ def _main():
     if "dump" in _options or "script" in _options:
         vfs.umount("/")
         vfs.mount(vfs.VfsLfs2(flash), "/")
+        flash.arm(_options.get("dies_at_write"))
         if "dump" in _options:
             print(json.dumps(_dump("/", {})))
         else:

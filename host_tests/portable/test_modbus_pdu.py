@@ -1,4 +1,4 @@
-"""Client PDUs: the examples of the Modbus specification, and answers that are not what was asked."""
+"""Client PDUs: the examples of the Modbus specification, and answers to something else."""
 
 import random
 

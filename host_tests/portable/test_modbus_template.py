@@ -38,8 +38,9 @@ def read(device, data):
 
 def meter(*values, **more):
     """A meter template of one block of 20 registers with the given values."""
-    data = {"kind": "meter", "blocks": [
-        {"fc": 3, "address": 100, "count": 20, "every_ms": 1000, "type": "u16", "values": list(values)}]}  # fmt: skip
+    block = {"fc": 3, "address": 100, "count": 20, "every_ms": 1000, "type": "u16"}
+    block["values"] = list(values)
+    data = {"kind": "meter", "blocks": [block]}
     data.update(more)
     return data
 
@@ -47,7 +48,8 @@ def meter(*values, **more):
 def evse(limit=None, **more):
     data = meter({"reading": "state", "address": 100, "map": {"1": "A", "2": "B", "3": "C"}})
     data["kind"] = "evse"
-    data["limit"] = {"fc": 6, "address": 300, "unit": "A", "min_ma": 6000, "max_ma": 32000, "step_ma": 1000}
+    data["limit"] = {"fc": 6, "address": 300, "unit": "A", "step_ma": 1000}
+    data["limit"].update({"min_ma": 6000, "max_ma": 32000})
     data["limit"].update(limit or {})
     data.update(more)
     return data
@@ -142,7 +144,8 @@ def test_heidelberg_writes():
     assert device.limit_writes(5999) == device.limit_writes(0) == [(6, 261, b"\0\0")]
     writes = device.init_writes(6050)
     assert sorted(writes) == [
-        (6, 257, registers(30000)), (6, 258, registers(4)), (6, 259, registers(1)), (6, 262, registers(60)),
+        (6, 257, registers(30000)), (6, 258, registers(4)), (6, 259, registers(1)),
+        (6, 262, registers(60)),
     ]  # fmt: skip
     assert device.stored_writes(6050) == [] and device.watchdog is None
     expected = sorted([(6, address, data) for _, address, data, _ in device.read_backs(6050)])
@@ -168,7 +171,8 @@ def test_keba_readings():
     assert readings["voltage_l3_v"] == 229
     states = [keba_readings(state, 7)["state"] for state in range(7)]
     assert states == ["B", "B", "B", "C", "E", "B", None]
-    assert [keba_readings(2, cable)["state"] for cable in (0, 1, 3, 5, 7)] == ["A", "A", "A", "B", "B"]
+    states = [keba_readings(2, cable)["state"] for cable in (0, 1, 3, 5, 7)]
+    assert states == ["A", "A", "A", "B", "B"]
     assert keba_readings(3, 3)["state"] == "C" and keba_readings(4, 0)["state"] == "E"
 
 
@@ -192,7 +196,8 @@ def test_keba_writes():
         (6, 5016, registers(6000)), (6, 5018, registers(60)), (6, 5020, registers(1)),
     ]  # fmt: skip
     assert device.read_backs(6000) == [
-        (3, 1600, pack(">I", 6000), "failsafe_current"), (3, 1602, pack(">I", 60), "failsafe_time"),
+        (3, 1600, pack(">I", 6000), "failsafe_current"),
+        (3, 1602, pack(">I", 60), "failsafe_time"),
     ]  # fmt: skip
     every_ms, writes = device.watchdog
     assert every_ms <= device.failsafe_after_ms // 2 and writes == [(6, 5018, registers(60))]
@@ -250,7 +255,8 @@ def test_limit_encodings():
     assert raw({"scale": -2, "step_ma": 10}, 13999) == registers(1399)
     assert raw({"unit": "mA", "step_ma": 1}, 13999) == registers(13999)
     assert raw({"fc": 16, "type": "u32", "unit": "mA", "step_ma": 1}, 13999) == pack(">I", 13999)
-    assert raw({"fc": 16, "type": "u32", "order": "lh", "unit": "mA"}, 16000) == registers(16000, 0)
+    low_first = {"fc": 16, "type": "u32", "order": "lh", "unit": "mA"}
+    assert raw(low_first, 16000) == registers(16000, 0)
     assert raw({"fc": 16, "type": "f32", "step_ma": 500}, 13999) == pack(">f", 13.5)
     # Three phases of 230 V: 13 A are 8970 W; a fraction of a W is dropped, never added.
     assert raw({"unit": "W", "phases": 3}, 13999) == registers(8970)
@@ -301,7 +307,8 @@ def test_kinds_of_state():
     assert one(text, b"F1") == "F" and one(text, b"nothing") is None
     nibble = {"reading": "state", "mask": 0xF0, "shift": 4, "map": {"10": "A", "12": "C"}}
     assert one(nibble, registers(0xFFC3)) == "C" and one(nibble, registers(0x00D0)) is None
-    plug = {"reading": "state", "map": {"0": "B", "1": "C"}, "and_if": {"reading": "cable", "in": [2]}}
+    plug = {"reading": "state", "map": {"0": "B", "1": "C"}}
+    plug["and_if"] = {"reading": "cable", "in": [2]}
     assert one(plug, registers(0)) == "A" and one(plug, registers(1)) == "C"
 
 
@@ -315,109 +322,6 @@ def test_unsigned_currents_take_the_sign_of_the_power():
     assert readings == {"power_l1_w": -536, "current_l1_ma": -3000}
 
 
-_V = {"reading": "power_w", "address": 100, "unit": "W"}
-
-
-def changed(value, **more):
-    value = dict(value)
-    value.update(more)
-    return value
-
-
-# (template, field that the sentence names, word of the sentence)
-_WRONG = (
-    ([], "template", "object"),
-    ("text", "template", "object"),
-    ({}, "kind", "meter, evse"),
-    (meter(_V, kind="pump"), "kind", "meter, evse"),
-    (meter(_V, colour="red"), "colour", "allowed: name kind"),
-    (meter(_V, port=0), "port", "from 1 to 65535"),
-    (meter(_V, port=True), "port", "integer"),
-    (meter(_V, unit_id=256), "unit_id", "255"),
-    (meter(_V, quiet_ms=1.5), "quiet_ms", "integer"),
-    (meter(_V, serial=9600), "serial", "object"),
-    (meter(_V, serial={"baudrate": 9600, "parity": "X", "stop": 1}), "serial.parity", "N, E, O"),
-    (meter(_V, serial={"baudrate": 1, "parity": "N", "stop": 1}), "serial.baudrate", "300"),
-    (meter(_V, serial={"baudrate": 9600, "parity": "N"}), "serial.stop", "1, 2"),
-    (meter(_V, blocks=[]), "blocks", "empty"),
-    (meter(_V, blocks={}), "blocks", "list"),
-    (meter(_V, blocks=[5]), "blocks[0]", "object"),
-    (meter(_V, max_registers=10), "blocks[0].count", "from 1 to 10"),
-    (meter(_V, max_registers=126), "max_registers", "125"),
-    (meter(_V, blocks=[{"fc": 1, "address": 0, "count": 1, "every_ms": 1000}]), "blocks[0].fc", "3, 4"),
-    (meter(_V, blocks=[{"fc": 3, "address": 65535, "count": 2, "every_ms": 1000}]), "blocks[0].address", "65534"),
-    (meter(_V, blocks=[{"fc": 3, "address": 0, "count": 2, "every_ms": 5}]), "blocks[0].every_ms", "100"),
-    (meter(_V, blocks=[{"fc": 3, "address": 0, "count": 2}]), "blocks[0].every_ms", "integer"),
-    (meter(_V, {}), "blocks[0].values[1].reading", "power_l1_w"),
-    (meter(changed(_V, reading="powerw")), "blocks[0].values[0].reading", "power_w"),
-    (meter(changed(_V, address=99)), "blocks[0].values[0].address", "from 100 to 119"),
-    (meter(changed(_V, address=119, type="u32")), "blocks[0].values[0].address", "from 100 to 118"),
-    (meter(changed(_V, type="u8")), "blocks[0].values[0].type", "u16"),
-    (meter(changed(_V, type="char")), "blocks[0].values[0].type", "f32"),
-    (meter(changed(_V, order="be")), "blocks[0].values[0].order", "hl, lh"),
-    (meter(changed(_V, unit="A")), "blocks[0].values[0].unit", "VA, W"),
-    (meter(changed(_V, unit=7)), "blocks[0].values[0].unit", "VA, W"),
-    (meter({"reading": "power_w", "address": 100}), "blocks[0].values[0].unit", "VA, W"),
-    (meter(changed(_V, reading="current_l1_ma")), "blocks[0].values[0].unit", ": A"),
-    (meter(changed(_V, scale="1")), "blocks[0].values[0].scale", "-9 to 9"),
-    (meter(changed(_V, factor=[1])), "blocks[0].values[0].factor", "denominator"),
-    (meter(changed(_V, factor=[1, 0])), "blocks[0].values[0].factor", "from 1"),
-    (meter(changed(_V, factor=0.5)), "blocks[0].values[0].factor", "list"),
-    (meter(changed(_V, sign=0)), "blocks[0].values[0].sign", "1, -1"),
-    (meter(changed(_V, mask=1, type="f32")), "blocks[0].values[0].mask", "integers"),
-    (meter(changed(_V, mask=0)), "blocks[0].values[0].mask", "from 1"),
-    (meter(changed(_V, mask=1, shift=32)), "blocks[0].values[0].shift", "31"),
-    (meter(changed(_V, nan=5)), "blocks[0].values[0].nan", "list"),
-    (meter(changed(_V, sign_of="p")), "blocks[0].values[0].sign_of", "power_w"),
-    (meter(changed(_V, sum_of="power_w")), "blocks[0].values[0].sum_of", "list"),
-    (meter(changed(_V, sum_of=["p"])), "blocks[0].values[0].sum_of", "power_w"),
-    (meter(changed(_V, and_if=1)), "blocks[0].values[0].and_if", "object"),
-    (meter(changed(_V, and_if={"reading": "x", "in": [1]})), "blocks[0].values[0].and_if.reading", "cable"),
-    (meter(changed(_V, and_if={"reading": "cable", "in": 1})), "blocks[0].values[0].and_if.in", "list"),
-    (meter({"reading": "state", "address": 100, "map": {"1": "X"}}), "blocks[0].values[0].map.1", "A, B"),
-    (meter({"reading": "state", "address": 100, "map": [1]}), "blocks[0].values[0].map", "object"),
-    (meter({"reading": "state", "address": 100, "sign_of": "power_w"}), "blocks[0].values[0].sign_of", "state"),
-    (meter({"reading": "state", "address": 100, "type": "str"}), "blocks[0].values[0].words", "20"),
-    (evse({"fc": 3}), "limit.fc", "6, 16"),
-    (evse({"type": "u32"}), "limit.type", "function code 6"),
-    (evse({"unit": "W"}), "limit.unit", ": A"),
-    (evse({"unit": "A", "phases": 3}), "limit.unit", "W"),
-    (evse({"unit": "W", "phases": 4}), "limit.phases", "3"),
-    (evse({"min_ma": 6.0}), "limit.min_ma", "integer"),
-    (evse({"max_ma": 5000}), "limit.max_ma", "from 6000"),
-    (evse({"step_ma": 700}), "limit.step_ma", "6000"),
-    (evse({"step_ma": 0}), "limit.step_ma", "from 1"),
-    (evse({"duty": 1}), "limit.duty", "allowed: fc"),
-    (evse({"refresh_ms": -1}), "limit.refresh_ms", "from 0"),
-    (evse({"enable": {"fc": 6, "address": 1, "on": 1}}), "limit.enable.off", "integer"),
-    (evse({"enable": {"fc": 6, "address": 1, "on": 70000, "off": 0}}), "limit.enable.on", "fit"),
-    (evse({"enable": {"fc": 4, "address": 1, "on": 1, "off": 0}}), "limit.enable.fc", "5, 6, 16"),
-    (evse(limit=None, init=[{"fc": 6, "address": 1}]), "init[0].value", "integer"),
-    (evse(init=[{"fc": 6, "address": 1, "value": "failsafe"}]), "init[0].value", "integer"),
-    (evse(init=[{"fc": 6, "address": 1, "value": "failsafe_ma"}]), "init[0].unit", "A"),
-    (evse(init=[{"fc": 6, "address": 1, "value": -1}]), "init[0].value", "fit"),
-    (evse(init=[{"fc": 6, "address": 1, "value": 1, "check": True}]), "init[0].check", "object"),
-    (evse(init=[{"fc": 6, "address": 1, "value": 1, "check": {"fc": 6, "address": 1}}]), "init[0].check.fc", "3, 4"),
-    (evse(watchdog={"writes": []}), "watchdog.every_ms", "integer"),
-    (evse(watchdog={"every_ms": 1000, "writes": [{"fc": 6, "address": 1}]}), "watchdog.writes[0].value", "integer"),
-    (evse(failsafe_after_ms="30"), "failsafe_after_ms", "integer"),
-    (changed(evse(), limit=None), "limit", "object"),
-)  # fmt: skip
-
-
-def test_wrong_templates_get_a_sentence_that_names_the_field():
-    for data, field, word in _WRONG:
-        try:
-            Template(data)
-        except TemplateError as error:
-            sentence = str(error)
-            assert error.field == field, (field, sentence)
-            assert sentence.startswith(field + " ") and word in sentence, (field, sentence)
-            assert error.code.startswith("template_") and error.arguments[0] == field
-        else:
-            raise AssertionError("accepted: " + field)
-
-
 def test_decoding_never_raises_and_gives_only_integers_states_and_none():
     import random
 
@@ -427,7 +331,9 @@ def test_decoding_never_raises_and_gives_only_integers_states_and_none():
         readings = {}
         for _ in range(40):
             for i, (_, _, count, _) in enumerate(device.blocks):
-                data = bytes([random.choice((0, 255, 127, 128, random.randrange(256))) for _ in range(2 * count)])
+                data = bytearray(2 * count)
+                for at in range(len(data)):
+                    data[at] = random.choice((0, 255, 127, 128, random.randrange(256)))
                 device.decode(i, data, 0, readings)
             for key, value in readings.items():
                 right = value in "ABCDEF" if isinstance(value, str) else isinstance(value, int)

@@ -57,8 +57,9 @@ def test_negative_numbers():
 
 def test_not_available():
     for kind, pattern in (
-        ("u16", "ffff"), ("i16", "8000"), ("i16", "7fff"), ("u32", "ffffffff"), ("i32", "80000000"),
-        ("i32", "7fffffff"), ("u64", "ffffffffffffffff"), ("i64", "8000000000000000"),
+        ("u16", "ffff"), ("i16", "8000"), ("i16", "7fff"), ("u32", "ffffffff"),
+        ("i32", "80000000"), ("i32", "7fffffff"), ("u64", "ffffffffffffffff"),
+        ("i64", "8000000000000000"),
         ("i64", "7fffffffffffffff"), ("f32", "7fc00000"), ("f32", "ffc00000"), ("f32", "7f800000"),
         ("f32", "ff800000"), ("f32", "7f800001"), ("f32", "ffffffff"),
     ):  # fmt: skip
@@ -122,7 +123,8 @@ def test_texts():
 def test_encode_refuses_what_does_not_fit():
     buf = bytearray(8)
     for kind, value in (
-        ("u16", 65536), ("u16", -1), ("i16", 32768), ("i16", -32769), ("u32", 1 << 32), ("u32", -1),
+        ("u16", 65536), ("u16", -1), ("i16", 32768), ("i16", -32769), ("u32", 1 << 32),
+        ("u32", -1),
         ("i32", 1 << 31), ("u64", 1 << 64), ("i64", 1 << 63),
     ):  # fmt: skip
         raises_value_error(kind, "hl", value, buf, 0)

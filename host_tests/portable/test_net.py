@@ -176,6 +176,7 @@ def test_wrong_password_retries_and_opens_the_access_point_after_five_minutes():
     assert site.net.status == "access_point" and site.net.ip == "192.168.4.1"
     moments = [ms for ms, _, _ in site.chip.attempts]
     assert moments[:5] == [0, 10000, 30000, 70000, 130000]
+    assert len(site.log) <= 3  # not a line for each attempt
     tried = len(moments)
     site.run(600)
     assert len(site.chip.attempts) - tried == 10  # it goes on trying, each minute

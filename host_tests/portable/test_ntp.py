@@ -238,6 +238,7 @@ def test_task_waits_for_the_network_and_asks_again_on_another():
     net.gateway = ""
     asked = []
     seconds = [0]
+    beats = []
 
     class Finished(Exception):
         pass
@@ -261,12 +262,12 @@ def test_task_waits_for_the_network_and_asks_again_on_another():
     tested.sync = sync
     ntp_module.asyncio = FakeAsyncio()
     try:
-        asyncio.run(tested.run())
+        asyncio.run(tested.run(lambda: beats.append(seconds[0])))
     except Finished:
         pass
     finally:
         ntp_module.asyncio = asyncio
-    assert asked == [10, 40]
+    assert asked == [10, 40] and beats == list(range(61))
 
 
 # -- names

@@ -126,6 +126,18 @@ def test_lost_interrupts_never_add_pulses():
     assert true_pulses // 2 < meter.pulses <= true_pulses
 
 
+def test_repeated_levels():
+    meter = S0Meter(1000)
+    for closed, at in ((True, 100), (True, 150), (True, 190)):
+        meter.edge(closed, at)
+    assert meter.pulses == 0  # not over yet
+    meter.edge(False, 191)
+    assert meter.pulses == 1
+    for closed, at in ((False, 300), (True, 500), (True, 520), (False, 540)):
+        meter.edge(closed, at)
+    assert meter.pulses == 2
+
+
 def test_random_bounce_never_adds_or_loses_a_pulse():
     random.seed(1)
     for _ in range(60):

@@ -53,6 +53,12 @@ def test_refuses_numbers_that_are_none():
         assert refused(data), data
 
 
+def test_refuses_long_texts():
+    assert parse(b'["' + b"x" * 599 + b'"]')
+    assert refused(b'["' + b"x" * 601 + b'"]')
+    assert refused(b'{"' + b"x" * 3000 + b'": 1}')
+
+
 def test_refuses_depth():
     assert parse(b"[" * 10 + b"]" * 10)
     assert refused(b"[" * 11 + b"]" * 11)

@@ -79,22 +79,19 @@ def constant(n, lookup):
 
 def read(n, lookup):
     try:
-        value = lookup(n[1], n[2])
-    except (KeyError, FormulaError, RuntimeError) as error:
-        raise _not_read(n, error)
-    try:
-        value = +value  # True is 1
+        value = +lookup(n[1], n[2])  # True becomes 1
         if -_SMALL < value < _SMALL:
             return value
-        if value == value:  # not so for nan
-            return fit(value, n[3])
-    except TypeError:
-        pass
-    raise _not_read(n, None)
+    except (KeyError, FormulaError, RuntimeError, TypeError) as error:
+        raise _not_read(n, lookup, error)
+    if value == value:  # not so for nan
+        return fit(value, n[3])
+    raise _not_read(n, lookup, TypeError())
 
 
-def _not_read(n, error):
+def _not_read(n, lookup, error):
     name = n[1] + "." + n[2] if n[1] else n[2]
+    code = "unknown_name"
     if isinstance(error, FormulaError):
         # A variable that is a formula itself: our column, its cause. Of a chain, the last link.
         values = error.values if error.code == "in_variable" else (name, error)
@@ -103,8 +100,9 @@ def _not_read(n, error):
         if "recursion" not in str(error):
             return error
         code = "circular"
-    else:
-        code = "no_value" if error is None else "unknown_name"
+    elif isinstance(error, TypeError):
+        lookup(n[1], n[2])  # where it was lookup's own, it comes again
+        code = "no_value"
     return FormulaError(code, n[3], name)
 
 
@@ -115,7 +113,7 @@ def exists(n, lookup):
         return 0
     except (FormulaError, RuntimeError) as error:
         if isinstance(error, RuntimeError):
-            raise _not_read(n, error)
+            raise _not_read(n, lookup, error)
         return 1  # it is there; the error comes up where its value is wanted
     return 0 if value is None or value != value else 1
 

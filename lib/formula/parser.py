@@ -19,7 +19,6 @@ _OPEN = const(0)
 _CHOICE = const(1)
 _UNARY = const(10)
 
-_CHAINS = const(":&&||")  # their last operand takes no level of its own, see nodes.py
 _SPACE = const(" \t\r\n")
 _NUMBER = const("0123456789.")
 _NAME = const("0123456789._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -101,7 +100,7 @@ def _token_end(text, start):
             text[end] in _NAME or number and text[end] in "+-" and text[end - 1] in "eE"
         ):
             end += 1
-    elif text[start : start + 2] in BINARY:
+    elif end < len(text) and text[start : end + 1] in BINARY:
         end += 1
     elif text[start] not in "+-*/%^&|<>!?:(),":
         raise FormulaError("bad_character", start + 1, text[start])
@@ -119,7 +118,7 @@ def _take_value(token, column, operands, waiting):
             raise FormulaError("bad_name", column, token)
         dot = name.find(".")
         node = (nodes.read, name[: max(dot, 0)], name[dot + 1 :], column)
-        operands.append((node, None, 1))
+        operands.append((node, None, 0))
         return False
     if token == "(":
         waiting.append((_OPEN, column, token, 0))
@@ -145,8 +144,8 @@ def _take_operator(token, before, column, operands, waiting):
     """Take a token where a value has ended. Returns whether a value must follow."""
     precedence = PRECEDENCES[BINARY.index(token)] if token in BINARY else 0
     if precedence:
-        # Of equal ones the left goes first. The power starts from the right, and chains may.
-        from_right = token == "^" or token in _CHAINS
+        # Of equal ones the left goes first. The power starts from the right; && and || may.
+        from_right = token in ("^", "&&", "||")
         _reduce(precedence + 1 if from_right else precedence, operands, waiting)
         waiting.append((precedence, column, token, 0))
     elif token == "?":
@@ -196,7 +195,7 @@ def _call(name, column, count, operands):
         node = operands.pop()[0]
         if not node or node[0] is not nodes.read:
             raise FormulaError("bad_exists", column)
-        operands.append(((nodes.exists,) + node[1:], None, 1))
+        operands.append(((nodes.exists,) + node[1:], None, 0))
     elif name == "clamp":
         highest = operands.pop()
         _build("max", column, operands)
@@ -235,7 +234,7 @@ def _build(token, column, operands):
         else:
             number = BINARY.index(token)
             node = (nodes.FUNCTIONS[number], a, b, column << 5 | number, x, y)
-        if b and b[0] is node[0] and token in _CHAINS:
+        if b and b[0] is node[0] and token in (":", "&&", "||"):  # a chain, see nodes.py
             levels -= 1
         levels = max(levels, more_levels)
     if levels >= _MAX_LEVELS:

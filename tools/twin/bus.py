@@ -12,6 +12,7 @@ import fcntl
 import os
 import struct
 import termios
+import time
 import tty
 
 from .pdu import crc16
@@ -49,6 +50,7 @@ class RtuBus:
         self._answers = set()
         self._use = collections.deque()
         self._unread = (0, 0)
+        self._began_s = time.monotonic()
 
     async def start(self):
         """Open the pseudo terminal. Our own hold on its far end lets masters come and go."""
@@ -58,7 +60,6 @@ class RtuBus:
         os.set_blocking(self._wire, False)
         self.path = os.ttyname(self._far_end)
         self._loop.add_reader(self._wire, self._hear)
-        self._began_s = self._loop.time()
 
     async def stop(self):
         """Close the bus."""
@@ -73,6 +74,11 @@ class RtuBus:
 
     def flush(self):
         """Forget what a master that died has written, and what it has not read."""
+        try:
+            while os.read(self._wire, 1024):
+                pass
+        except BlockingIOError:
+            pass  # Empty, which is what was wanted.
         self._frame.clear()
         for answer in self._answers:
             answer.cancel()
@@ -84,7 +90,7 @@ class RtuBus:
         On a wire they would be gone; here the next master would find them.
         """
         waiting = struct.unpack("I", fcntl.ioctl(self._far_end, termios.FIONREAD, bytes(4)))[0]
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         if waiting != self._unread[0]:
             self._unread = (waiting, now_s)
         elif waiting and now_s - self._unread[1] > _UNREAD_S:
@@ -92,7 +98,7 @@ class RtuBus:
 
     def report(self):
         """Return the counters; percentages are of the last ten seconds."""
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         self._forget(now_s)
         span_s = max(0.1, min(_WINDOW_S, now_s - self._began_s))
         return {"requests": self.requests, "errors": self.errors,
@@ -106,7 +112,7 @@ class RtuBus:
 
     def _used(self, busy_s, chars):
         """Note that the bus was not free for busy_s, with `chars` characters in that time."""
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         self._forget(now_s)
         self._use.append((now_s, busy_s, chars * self.char_s))
 
@@ -118,7 +124,7 @@ class RtuBus:
             raise RuntimeError(f"the pseudo terminal of {self.name} broke: {error}") from error
         if self._talking:
             self._noise = self._spoilt = True
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         self._heard_until = max(now_s, self._heard_until) + len(data) * self.char_s
         if len(self._frame) <= _MAX_FRAME:
             self._frame += data
@@ -166,7 +172,7 @@ class RtuBus:
         """Send `answer` from begin_s on at wire speed; who talks into it spoils both."""
         asked_s = self._heard_until
         await self._until(begin_s)
-        begin_s = max(begin_s, self._loop.time())
+        begin_s = max(begin_s, time.monotonic())
         if self._talking or self._frame or self._heard_until > begin_s:
             self._noise = True
             self._spoilt = bool(self._frame)
@@ -182,10 +188,10 @@ class RtuBus:
                 self.errors += 1
             if not self._talking:
                 self._noise = False
-            self._used(self._loop.time() - asked_s - self.silence_s, len(answer))
+            self._used(time.monotonic() - asked_s - self.silence_s, len(answer))
 
     async def _until(self, when_s):
-        await asyncio.sleep(max(0, when_s - self._loop.time()))
+        await asyncio.sleep(max(0, when_s - time.monotonic()))
 
     def _send(self, data):
         try:

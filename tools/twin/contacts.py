@@ -2,8 +2,8 @@
 
 The chip channel is a TCP server. A simulated chip that connects is sent the level of every
 input that the board has, then each change: "pin <n> <0|1>" or, behind an expander,
-"i2c <address> <byte>" (decimal) for its eight bits; "ready" ends the first levels. It sends "out <pin> <0|1>". Lines end with
-a line feed.
+"i2c <address> <byte>" (decimal) for its eight bits; "ready" ends the first levels. It sends
+"out <pin> <0|1>". Lines end with a line feed.
 """
 import asyncio
 import logging
@@ -50,7 +50,7 @@ class Inputs:
 
     def stop(self):
         """Cancel what is still to come."""
-        for id_ in self._timers:
+        for id_ in list(self._timers):
             self._cancel(id_)
 
     def lines(self):

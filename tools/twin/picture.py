@@ -76,8 +76,8 @@ def _power(axes, rows, times, boxes, words):
 def _current(axes, rows, times, box, words):
     axes.step(times, _column(rows, f"{box}_setpoint_ma"), where="post", color=_LIMIT, lw=1.6,
               ls="--", label=words["setpoint"], zorder=4)
-    axes.step(times, _column(rows, f"{box}_offered_ma"), where="post", color="#444", lw=1.3, ls=":", zorder=4,
-              label=words["failsafe"])
+    axes.step(times, _column(rows, f"{box}_offered_ma"), where="post", color="#444",
+              lw=1.3, ls=":", zorder=4, label=words["failsafe"])
     # Thick to thin: three phases that lie on one another stay visible.
     for i, color in enumerate(_PHASES):
         axes.plot(times, _column(rows, f"{box}_l{i + 1}_ma"), color=color, lw=5.4 - 2 * i,
@@ -125,8 +125,7 @@ def draw(rows, lang="en"):
         axes.grid(True, color="#e3e7ec", lw=0.8)
         axes.set_axisbelow(True)
         axes.yaxis.set_major_locator(MaxNLocator(6))
-        axes.set_ylim(min(0, axes.get_ylim()[0]) if min(
-            _column(rows, "pv_w")) else 0, axes.get_ylim()[1] * 1.08)
+        axes.set_ylim(min(0, axes.dataLim.ymin * 1.08), axes.get_ylim()[1] * 1.08)
         for contact in contacts:
             for start, length in _spans(times, [row[contact] == "1" for row in rows]):
                 axes.axvspan(start, start + length, color="#fbf0d2", lw=0, zorder=0)

@@ -106,7 +106,7 @@ class Twin:
         await self.chip.start(self.host, base and base + _CHIP)
         self.chip_port = self.chip.port
         self.http_port = await self._panel.start(self.host, base and base + _HTTP)
-        self._step(0)
+        self.step(0)
         self.life = asyncio.create_task(self._live())
         self.life.add_done_callback(_complain)
 
@@ -162,7 +162,7 @@ class Twin:
             now_ms = self.t_ms()
             while steps and steps[0]["at_s"] * 1000 <= now_ms:
                 self.apply(steps.pop(0)["set"])
-            self._step(now_ms - last_ms)
+            self.step(now_ms - last_ms)
             last_ms = now_ms
             if now_ms >= next_row_ms:
                 next_row_ms += 1000 * ((now_ms - next_row_ms) // 1000 + 1)
@@ -170,7 +170,7 @@ class Twin:
                 for bus in self.buses.values():
                     bus.tick()
 
-    def _step(self, dt_ms):
+    def step(self, dt_ms):
         """Let dt_ms of physics pass."""
         for box in self.boxes.values():
             box.step(dt_ms)

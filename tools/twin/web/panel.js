@@ -143,7 +143,8 @@ function boxCard(id, setup, faults) {
     setText(chip, T.states[box.state] || box.state);
     setText(setpoint, box.setpoint_ma ? amps(box.setpoint_ma) : T.paused);
     setText(draws, watts(box.power_w));
-    phases.show(box.current_ma, setup.max_current_ma, box.offered_ma);
+    phases.show(box.current_ma, setup.max_current_ma,
+      box.failsafe ? box.offered_ma : box.setpoint_ma);
     const written = box.written_ms === null ? T.never
       : fill(T.ago, number(Math.max(0, (state.t_ms - box.written_ms) / 1000), 1));
     setText(note, [written, car.plugged ? fill(T.battery, car.soc) : "",

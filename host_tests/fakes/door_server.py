@@ -1,7 +1,7 @@
 """A HTTP door with a bare controller behind it, for the tests; runs on both interpreters.
 
-python door_server.py PORT: in a folder of its own (the documents lie there), modules on the path. Prints
-the password, then "listening"; the worst lag of the loop lies in the answer of /api/state.
+Argument: the port. The documents lie in the current folder. Prints the password where it makes one, then
+"listening". The answer of /api/state holds the worst lag of the loop.
 """
 
 import asyncio

@@ -1,0 +1,248 @@
+"""A simulated board beside the twin: what `make sim`, the scenario tests and the benchmarks run."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession
+
+from tools import build
+from tools.fetch_micropython import find
+from tools.twin import Twin
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RESET_EXIT = 64
+WATCHDOG_EXIT = -signal.SIGALRM
+CAUSE_HARD, CAUSE_WATCHDOG, CAUSE_POWER_ON = 2, 3, 1
+READY_WITHIN_S = 60
+# What an ESP32 without PSRAM has left for Python, less than that: the simulated chip's own modules
+# need about 9 kB of it.
+HEAP = "120k"
+
+# An installation that the scenarios know: a grid meter and one wallbox on RS-485, one on TCP, and
+# a house connection that contact 1 and the variable AVAIL limit.
+SITE = {
+    "max_total_power": "PB.input1 ? 9660 : 25000",
+    "max_total_current": "exists(AVAIL) ? 55000 * AVAIL / 100 : 55000",
+}
+
+
+class SimError(Exception):
+    """The simulation can't go on; the text says why."""
+
+
+def settings(twin, http_port):
+    """The settings of a board that has been commissioned for this twin."""
+    return {
+        "site": SITE,
+        "meters": [
+            {"id": "M1", "name": "Grid", "template": "sdm630", "role": "grid", "bus": "rs485_1"}
+        ],
+        "evses": [
+            {"id": "E1", "name": "Garage", "template": "heidelberg", "bus": "rs485_1", "unit": 2},
+            {
+                "id": "E2",
+                "name": "Carport",
+                "template": "keba_p30",
+                "host": "127.0.0.1",
+                "port": twin.tcp_ports["E2"],
+                "unit": 255,
+                "max_current_ma": 32000,
+            },
+        ],
+        "contacts": [{"input": 1}, {"input": 2}],
+        "http": {"port": http_port},
+    }
+
+
+class Board:
+    """The simulated board: its flash folder and the process that runs the firmware."""
+
+    def __init__(self, folder, runtime, profile, heap, tell):
+        self.folder = folder
+        self.flash = folder / "flash"
+        self.console = []
+        self.restarts = 0
+        self._runtime = runtime
+        self._profile = profile
+        self._heap = heap
+        self._tell = tell
+        self._process = None
+
+    def deploy(self, board_json, first_settings):
+        """Puts the built tree on the flash; settings that are there stay."""
+        self.flash.mkdir(parents=True, exist_ok=True)
+        tree = build.build_python() if self._runtime == "cpython" else build.build_files()
+        for name in ("lib", "controller", "doors", "data"):
+            shutil.rmtree(self.flash / name, ignore_errors=True)
+        if self._profile == "image":
+            self._image = build.build_rom()
+            shutil.copy(tree / "main.py", self.flash)
+        else:
+            shutil.copytree(tree, self.flash, dirs_exist_ok=True)
+        shutil.copy(board_json, self.flash / "board.json")
+        self._ports = json.loads(board_json.read_text())["rs485"]
+        if not (self.flash / "settings.json").exists():
+            (self.flash / "settings.json").write_text(json.dumps(first_settings))
+
+    def _command(self):
+        start = str(ROOT / "tools" / "chip" / "start.py")
+        if self._runtime == "cpython":
+            return [sys.executable, "-u", start, "python"]
+        heap = ["-X", "heapsize=" + self._heap]
+        if self._profile == "image":
+            return [find(), *heap, start, "image", str(self._image)]
+        return [find(), *heap, start, "files"]
+
+    async def run(self, twin):
+        """Runs the firmware, again after each reset; returns only by SimError."""
+        cause = CAUSE_POWER_ON
+        while True:
+            uarts = {str(port["uart"]): twin.ptys.get(port["id"]) for port in self._ports}
+            chip = {"channel": twin.chip_port, "uart": uarts, "cause": cause}
+            (self.folder / "chip.json").write_text(json.dumps(chip))
+            env = dict(os.environ, RIPPLEGATE_CHIP=str(self.folder / "chip.json"))
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                cwd=self.flash,
+                env=env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            await self._console(self._process.stdout)
+            code = await self._process.wait()
+            if code not in (RESET_EXIT, WATCHDOG_EXIT):
+                raise SimError("the firmware ended with code %d" % code)
+            cause = CAUSE_HARD if code == RESET_EXIT else CAUSE_WATCHDOG
+            self.restarts += 1
+            self._tell("board | restarts (%s)" % ("reset" if code == RESET_EXIT else "watchdog"))
+
+    async def _console(self, stream):
+        async for line in stream:
+            text = line.decode(errors="replace").rstrip()
+            if text.startswith("password for user admin: "):
+                # A person keeps the password that the first start prints; here a file does.
+                self._password.touch(mode=0o600)
+                self._password.write_text(text.split(": ")[1])
+            self.console.append(text)
+            self._tell("board | " + text)
+
+    @property
+    def _password(self):
+        return self.folder / "password"
+
+    @property
+    def password(self):
+        """The password of user admin, None where the first start has not printed one yet."""
+        return self._password.read_text() if self._password.exists() else None
+
+    def kill(self):
+        """Ends the firmware as a power cut does."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
+
+class Simulation:
+    """Twin and board together.
+
+    folder: where flash and record lie; port_base 0 takes free ports; config: for the Twin;
+    first_settings(twin, http_port): for an empty flash; tell: takes the console's lines.
+    """
+
+    def __init__(
+        self,
+        folder,
+        port_base=0,
+        scenario="default",
+        runtime="micropython",
+        profile="files",
+        heap=HEAP,
+        board="esp32-devkit",
+        config=None,
+        first_settings=settings,
+        tell=lambda line: None,
+    ):
+        self._board_json = ROOT / "boards" / board / "board.json"
+        if not self._board_json.exists():
+            names = sorted(path.parent.name for path in (ROOT / "boards").glob("*/board.json"))
+            raise SimError("BOARD %s is not there; there are: %s" % (board, ", ".join(names)))
+        self.port = port_base or free_port()
+        self.http = "http://127.0.0.1:%d" % self.port
+        self.board = Board(folder, runtime, profile, heap, tell)
+        self.twin = Twin(
+            config=config,
+            port_base=port_base,
+            scenario=scenario,
+            record_dir=folder / "record",
+            board=json.loads(self._board_json.read_text()),
+        )
+        self._first_settings = first_settings
+        self.running = None
+
+    @property
+    def panel(self):
+        return "http://127.0.0.1:%d" % self.twin.http_port
+
+    async def start(self):
+        """Starts both; returns when the firmware's HTTP door answers."""
+        await self.twin.start()
+        self.board.deploy(self._board_json, self._first_settings(self.twin, self.port))
+        await self.power_on()
+
+    async def power_on(self):
+        """Starts the firmware (again, after board.kill())."""
+        self.running = asyncio.create_task(self.board.run(self.twin))
+        answering = asyncio.create_task(self._answers())
+        await asyncio.wait(
+            [answering, self.running], timeout=READY_WITHIN_S, return_when="FIRST_COMPLETED"
+        )
+        if not answering.done() or self.running.done():
+            answering.cancel()
+            if self.running.done():
+                self.running.result()
+            raise SimError("the firmware opened no door within %d s" % READY_WITHIN_S)
+
+    async def power_off(self):
+        """Ends the firmware as a power cut does."""
+        self.board.kill()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+    async def stop(self):
+        if self.running:
+            await self.power_off()
+        await self.twin.stop()
+
+    async def __aenter__(self):
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *what):
+        await self.stop()
+
+    async def _answers(self):
+        async with ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(self.http + "/cnf") as answer:
+                        await answer.read()
+                        return
+                except (ClientError, OSError):
+                    await asyncio.sleep(0.1)
+
+
+def free_port():
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
