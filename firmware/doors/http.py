@@ -115,7 +115,7 @@ class HttpDoor:
         self._server = None
         self._app = Microdot()
         for error in (HttpError(404, "not_found"), HttpError(405, "method")):
-            self._app.errorhandler(error.status)(self._guarded(_raiser(error), 0, False))
+            self._app.errorhandler(error.status)(self._guarded(_raiser(error), None, False))
         self._app.errorhandler(500)(_internal)
 
     def route(self, path, methods, handler, body_limit=_MAX_BODY, open=False):
@@ -227,7 +227,8 @@ class HttpDoor:
                     await self._login.check(request.headers.get("Authorization"))
                 if request.method not in ("GET", "HEAD"):
                     self.refuse_cross_site(request)
-                request.data = await _data(request, body_limit)
+                if body_limit is not None:
+                    request.data = await _data(request, body_limit)
                 answer = handler(request)
                 if hasattr(answer, "send"):
                     answer = await answer

@@ -17,8 +17,8 @@ from formula import parse  # noqa: E402
 
 SMALL = "PB.input1 ? 25000 : 0"
 BIG = "(PB.input1 && !PB.input2) ? min(25000, M1.power_w*1000+6000) : 0"
-RUNS = 60
-CALLS = 500
+RUNS = 200
+CALLS = 200
 
 VALUES = {"pb": {"input1": 1, "input2": 0}, "m1": {"power_w": 3}}
 
