@@ -68,6 +68,7 @@ def _observe(evse, device):
         evse.sent_ma = device.sent_ma
     if device.read_ms is None:
         return
+    evse.read_ms = device.read_ms
     evse.state = readings.get("state")
     evse.energy_wh = readings.get("energy_wh", 0)
     measured_ma = phase_currents(readings)

@@ -54,6 +54,7 @@ class World:
                 self.meter_ms = self.now_ms
             grid = list(self.house_ma)
             for evse in self.evses:
+                evse.read_ms = self.now_ms
                 for line in range(evse.phases):
                     grid[evse.house_phase(line)] += evse.measured_ma[line]
             self.grid_ma = grid
@@ -86,6 +87,38 @@ def test_a_new_load_is_answered_at_once_and_whole():
     world.run(30)
     world.house_ma = [11000, 800, 600]
     assert world.run() == [9500, 9500]
+
+
+def test_a_car_that_ramps_down_is_not_lowered_twice():
+    """Grid meter and box are read at different times while the car follows over four seconds."""
+    evse = box(max_current_ma=32000)
+    site = Site(dict(SETTINGS), [evse], "M1")
+    evse.state = "C"
+    evse.silent_since_ms = None
+    drawn_ma = 32000.0
+    house_ma = 1000
+    grid_ma, grid_ms = None, None
+    low_ma = 32000
+    limit_ma = 35000
+    for tick in range(400):
+        now_ms = tick * 100
+        step_ma = 700
+        drawn_ma += max(-step_ma, min(step_ma, evse.setpoint_ma - drawn_ma))
+        if tick == 200:
+            limit_ma = 15000
+            site.set_limits[0]._setting = limit_ma
+        if tick % 10 == 2:
+            grid_ma, grid_ms = [house_ma + int(drawn_ma)] * 3, now_ms
+        if tick % 10 == 7:
+            evse.measured_ma, evse.read_ms = [int(drawn_ma)] * 3, now_ms
+        if tick % 10 == 0:
+            site.decide(now_ms, True, (None,) * 3, grid_ma, grid_ms)
+            evse.sent_ma = evse.setpoint_ma
+            if tick > 200:
+                low_ma = min(low_ma, evse.setpoint_ma)
+    assert limit_ma - house_ma - 100 <= evse.setpoint_ma <= limit_ma - house_ma
+    # Readings between which the ramp begins or ends leave a small error.
+    assert low_ma > limit_ma - house_ma - 1500, low_ma
 
 
 def test_a_raise_waits_for_a_reading_that_shows_the_last_one():

@@ -12,9 +12,11 @@ from micropython import const
 _FRESH_MS = const(3000)  # a grid reading is used as it is
 _LOST_MS = const(15000)  # from here on the fallback current holds
 _HOLD_MARGIN_MA = const(1000)  # taken off while the last reading is held
+_MATCH_MS = const(1500)  # so long a grid reading waits for readings of the boxes
 _SETTLE_MS = const(2000)  # a reading this long after a raise shows it
 _SMALL_RAISE_MA = const(500)  # given whole, not by half
 _SILENT_FAILSAFE_MS = const(180000)  # a silent box has fallen to its fail-safe current by then
+_READINGS = const(4)  # of a box, kept to look up its current at the time of a grid reading
 _HISTORY = const(3)  # the highest house load of so many readings counts
 
 
@@ -41,6 +43,8 @@ class Evse:
         self.energy_wh_per_h = 0
         self.state = None
         self.measured_ma = (0, 0, 0)
+        self.read_ms = None
+        self._read = []
         self.energy_wh = 0
         self.silent_since_ms = 0  # None while it answers
         self.sent_ma = None
@@ -53,6 +57,25 @@ class Evse:
     def house_phase(self, line):
         """House phase (0..2) of the box's line (0..2), after its rotation of 0, 120 or 240 degrees."""
         return (line + self.phase_rotation // 120) % 3
+
+    def remember(self):
+        """Keeps the present reading, to know later what it drew when the grid meter was read."""
+        if self.read_ms is not None and not (self._read and self._read[-1][0] == self.read_ms):
+            self._read = self._read[1 - _READINGS :] + [(self.read_ms, self.measured_ma)]
+
+    def drawn_at(self, at_ms, line):
+        """mA on a line of the box at a time, between the readings around it; None: not known yet."""
+        later = None
+        for reading in reversed(self._read):
+            read_ms, measured_ma = reading
+            if read_ms <= at_ms:
+                if later is None:
+                    return None if read_ms < at_ms else measured_ma[line]
+                rise_ma = later[1][line] - measured_ma[line]
+                passed_ms = at_ms - read_ms
+                return measured_ma[line] + rise_ma * passed_ms // (later[0] - read_ms)
+            later = reading
+        return later[1][line] if later else None
 
     def unread_ma(self, now_ms):
         """What a silent box may draw beyond its last reading, by its last order or its fail-safe."""
@@ -114,7 +137,8 @@ class Site:
         self.available_ma = (0, 0, 0)
         self.meter_reason = None
         self._bases = []
-        self._base_read_ms = None
+        self._unmatched = []  # grid readings (ms, mA of each phase) that wait for the boxes'
+        self._seen_ms = None
         self._raised_ms = None
 
     def decide(self, now_ms, ready, lookups, grid_ma, grid_read_ms):
@@ -143,13 +167,13 @@ class Site:
         """Keeps the house load of a new reading. Returns "fresh", "held", "lost" or "none"."""
         if self.grid_id is None:
             return "none"
-        if grid_ma and read_ms != self._base_read_ms:
-            self._base_read_ms = read_ms
-            base = list(grid_ma)
-            for evse in self.evses:
-                for line in range(3):
-                    base[evse.house_phase(line)] -= evse.measured_ma[line]
-            self._bases = (self._bases + [base])[-_HISTORY:]
+        if grid_ma and read_ms != self._seen_ms:
+            self._seen_ms = read_ms
+            self._unmatched.append((read_ms, grid_ma))
+        for evse in self.evses:
+            evse.remember()
+        while self._unmatched and self._take_base(now_ms, *self._unmatched[0]):
+            self._unmatched.pop(0)
         age_ms = now_ms - read_ms if read_ms is not None else _LOST_MS
         if age_ms >= _LOST_MS:
             code, trust = "grid_meter_lost", "lost"
@@ -160,6 +184,25 @@ class Site:
             return "fresh"
         self.meter_reason = keep_or_new(self.meter_reason, code, (self.grid_id,), now_ms)
         return trust
+
+    def _take_base(self, now_ms, read_ms, grid_ma):
+        """Books what the house itself drew at a grid reading; False: boxes still have to be read.
+
+        Grid meter and boxes are read one after the other. A car that ramps meanwhile would look
+        like a load of the house, and be lowered twice; so the boxes' currents are taken as of the
+        time of the grid reading.
+        """
+        base = list(grid_ma)
+        for evse in self.evses:
+            for line in range(3):
+                drawn_ma = evse.drawn_at(read_ms, line)
+                if drawn_ma is None:
+                    if evse.silent_since_ms is None and now_ms - read_ms < _MATCH_MS:
+                        return False
+                    drawn_ma = evse.measured_ma[line]
+                base[evse.house_phase(line)] -= drawn_ma
+        self._bases = (self._bases + [base])[-_HISTORY:]
+        return True
 
     def _available(self, phase, trust, now_ms):
         limit = smallest(self.limits, phase)
