@@ -12,11 +12,12 @@ sys.path[:0] = [str(ROOT / "tools" / "cpython"), str(ROOT / "tools")]
 
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "firmware")]
 
-import build  # noqa: E402
 import compat  # noqa: E402,F401  (adds MicroPython's names before a test imports firmware)
 import portable  # noqa: E402
-from controller import data  # noqa: E402
 from fetch_micropython import MicroPythonMissing, find  # noqa: E402
+
+import build  # noqa: E402
+from controller import data  # noqa: E402
 
 data.roots.insert(0, str(build.build_python() / "data") + "/")
 

@@ -23,6 +23,7 @@ _REPL_ATTEMPTS = 3
 _REPL_WAIT_S = 3
 _ANSWER_WAIT_S = 10
 _REOPEN_WAIT_S = 10
+_RAW_REPL = b"raw REPL; CTRL-B to exit\r\n"
 _CAN_RESET = """
 try:
     import machine
@@ -138,20 +139,37 @@ class Board:
 
     def interrupt(self):
         """Stops what runs there and starts afresh at the raw REPL, boot.py done. NoAnswer."""
-        for attempt in range(_REPL_ATTEMPTS):
-            try:
-                with contextlib.redirect_stdout(io.StringIO()):
-                    self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_REPL_WAIT_S)
-                return
-            except TransportError:
-                continue
-            except (OSError, struct.error) as error:
-                raise self._lost(error) from None
+        line = self._transport.serial
+        line.timeout = 0.1
+        try:
+            for _ in range(_REPL_ATTEMPTS):
+                line.write(b"\r\x03\r\x01")  # Ctrl-C ends the program, Ctrl-A: raw REPL
+                if not self._hears(_RAW_REPL + b">"):
+                    continue
+                line.write(b"\x04")  # Ctrl-D: MicroPython starts again, without main.py
+                if self._hears(b"soft reboot\r\n") and self._hears(_RAW_REPL):
+                    self._transport.in_raw_repl = True
+                    return
+        except OSError as error:
+            raise self._lost(error) from None
+        finally:
+            line.timeout = _ANSWER_WAIT_S
         raise NoAnswer(
             "No MicroPython answers at %s. Is this the right port, and is MicroPython on the "
             "board (make flash)? If its firmware is stuck, press its reset button and try again."
             % self.port
         )
+
+    def _hears(self, ending):
+        """Reads until these bytes came, in time. (mpremote's own wait has no end if a device
+        never stops to talk.)"""
+        deadline = time.monotonic() + _REPL_WAIT_S
+        heard = b""
+        while heard != ending:
+            if time.monotonic() > deadline:
+                return False
+            heard = (heard + self._transport.serial.read(1))[-len(ending) :]
+        return True
 
     def _lost(self, error):
         return LinkLost("The connection to the board at %s was lost (%s)." % (self.port, error))
@@ -177,11 +195,10 @@ class Board:
         except (TransportError, OSError, struct.error) as error:
             raise self._lost(error) from None
 
-    def log_lines(self, seconds):
-        """Yields the lines that the board prints within that time."""
-        end = time.monotonic() + seconds
+    def log_lines(self, end):
+        """Yields the lines that the board prints until end(), a time.monotonic()."""
         text = b""
-        while time.monotonic() < end:
+        while time.monotonic() < end():
             try:
                 waiting = self._transport.serial.in_waiting
                 got = self._transport.serial.read(waiting) if waiting else b""

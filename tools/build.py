@@ -10,7 +10,6 @@
 import argparse
 import contextlib
 import fcntl
-import importlib.util
 import json
 import os
 import shutil
@@ -63,10 +62,6 @@ def _sources():
             place = Path(folder) / source.relative_to(base)
             if str(place) not in ("manifest.py", "boot.py", "main.py"):
                 found.append((place, source))
-    # The package's own file only: its extensions stay out until a door needs one.
-    microdot = Path(importlib.util.find_spec("microdot").origin).parent
-    found.append((Path("lib/microdot/microdot.py"), microdot / "microdot.py"))
-    found.append((Path("lib/microdot/__init__.py"), microdot / "__init__.py"))
     return found
 
 
@@ -138,16 +133,41 @@ def build_python():
     return _build(BUILD / "python", False)
 
 
-def build_rom():
-    """Builds build/rom.img from build/files and returns its path (ROMFS, mpremote's writer)."""
+def _image(tree, image):
+    """Makes a ROMFS image of a tree (mpremote's writer) where the tree is newer."""
     from mpremote.romfs import make_romfs
 
-    tree = build_files()
-    image = BUILD / "rom.img"
     newest = max(path.stat().st_mtime_ns for path in tree.rglob("*"))
     if not image.exists() or image.stat().st_mtime_ns < newest:
-        image.write_bytes(make_romfs(str(tree), mpy_cross=None))
+        with contextlib.redirect_stdout(None):
+            image.write_bytes(make_romfs(str(tree), mpy_cross=None))
     return image
+
+
+def build_rom():
+    """Builds build/rom.img from build/files and returns its path."""
+    return _image(build_files(), BUILD / "rom.img")
+
+
+def build_microdot():
+    """Builds build/microdot, what the HTTP door is compared with, and returns its path."""
+    import microdot
+
+    tree = BUILD / "microdot"
+    with _alone(tree):
+        source = Path(microdot.__file__).parent
+        for name in ("__init__", "microdot"):
+            compile_file(source / (name + ".py"), tree / "microdot" / (name + ".mpy"))
+    return tree
+
+
+def build_chip():
+    """Builds build/chip.img, the simulated chip's own modules, and returns its path."""
+    tree = BUILD / "chip"
+    with _alone(tree):
+        for name in ("machine", "network"):
+            compile_file(ROOT / "tools" / "chip" / (name + ".py"), tree / (name + ".mpy"))
+        return _image(tree, BUILD / "chip.img")
 
 
 def sizes(tree):

@@ -1,6 +1,6 @@
 """Puts the built firmware on a board, over mpremote, all of it or nothing.
 
-    python tools/deploy.py --port a0 [--board wt32-eth01] [--tree build/files] [--dry-run]
+    python tools/deploy.py --port a0 [--board wt32-eth01] [--dry-run]
 
 Only files that differ are sent. They are laid in .deploy/ on the board, each is hashed there and
 compared, and only when all are right does one small file, .deploy/commit, make them count:
@@ -14,12 +14,13 @@ import contextlib
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 from board_link import Board, BoardProblem, LinkLost, ScriptFailed
 from deploy_plan import (
-    ROOT,
     STAGE,
+    BadTree,
     NoSpace,
     Plan,
     Unsuitable,
@@ -35,6 +36,7 @@ from deploy_plan import (
 COMMIT = STAGE + "/commit"
 _CHUNK = 1536  # a line of 2 kB on the board, about 6 kB of heap while it is compiled
 _TRIES = 3
+_AFTER_READY_S = 2  # the network's first lines come after the doors are open
 _WATCHDOG_MS = 180000
 
 # Runs on the board. The firmware's watchdog cannot be stopped, only given more time; it also
@@ -258,10 +260,11 @@ def _show(plan, tree):
 def _show_log(board, seconds):
     print("The board restarts. First lines of its log:")
     try:
-        for line in board.log_lines(seconds):
+        end = time.monotonic() + seconds
+        for line in board.log_lines(lambda: end):
             print("  " + line, flush=True)
             if re.search(r"\bready\b", line):
-                return
+                end = min(end, time.monotonic() + _AFTER_READY_S)
     except LinkLost as error:
         print("No more of the log: " + str(error))
 
@@ -280,9 +283,15 @@ def _renew(board, tree, dry_run):
         print("All %d files are in place and verified." % len(tree))
 
 
+def _built():
+    import build
+
+    return build.build_files()
+
+
 def deploy(arguments):
     """Carries out one deploy; every BoardProblem leaves a whole version on the board."""
-    tree = read_tree(arguments.tree, arguments.board)
+    tree = read_tree(arguments.tree or _built(), arguments.board)
     with Board(arguments.port) as board:
         board.interrupt()
         try:
@@ -312,11 +321,14 @@ def main(arguments=None):
         "socket://host:port, rfc2217://host:port",
     )  # fmt: skip
     options.add_argument("--board", help="also write boards/<name>/board.json")
-    options.add_argument("--tree", default=str(ROOT / "build" / "files"))
+    options.add_argument("--tree", help="what to deploy; otherwise the firmware is built first")
     options.add_argument("--dry-run", action="store_true", help="only say what would change")
-    options.add_argument("--log-s", type=float, default=15, help="show the log so long (seconds)")
+    options.add_argument("--log-s", type=float, default=30, help="how long to wait for ready")
     try:
-        deploy(options.parse_args(arguments))
+        chosen = options.parse_args(arguments)
+        if not chosen.port:
+            raise BadTree("Which port? make deploy PORT=/dev/ttyUSB0 (a0, u0, COM3, auto, ...)")
+        deploy(chosen)
     except BoardProblem as error:
         print(error, file=sys.stderr)
         return error.exit_code

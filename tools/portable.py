@@ -9,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import build
 from fetch_micropython import find
+
+import build
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAP = "256k"

@@ -58,6 +58,7 @@ def settings(twin, http_port):
         ],
         "contacts": [{"input": 1}, {"input": 2}],
         "http": {"port": http_port},
+        "clock": {"ntp_host": "127.0.0.1:%d" % twin.ntp.port},
     }
 
 
@@ -81,6 +82,7 @@ class Board:
         tree = build.build_python() if self._runtime == "cpython" else build.build_files()
         for name in ("lib", "controller", "doors", "data"):
             shutil.rmtree(self.flash / name, ignore_errors=True)
+        self._chip = build.build_chip()
         if self._profile == "image":
             self._image = build.build_rom()
             shutil.copy(tree / "main.py", self.flash)
@@ -95,10 +97,10 @@ class Board:
         start = str(ROOT / "tools" / "chip" / "start.py")
         if self._runtime == "cpython":
             return [sys.executable, "-u", start, "python"]
-        heap = ["-X", "heapsize=" + self._heap]
+        command = [find(), "-X", "heapsize=" + self._heap, start, self._profile, str(self._chip)]
         if self._profile == "image":
-            return [find(), *heap, start, "image", str(self._image)]
-        return [find(), *heap, start, "files"]
+            command.append(str(self._image))
+        return command
 
     async def run(self, twin):
         """Runs the firmware, again after each reset; returns only by SimError."""

@@ -8,8 +8,6 @@ import time
 
 from micropython import const
 
-from controller.timezone import TimeZone, civil
-
 _REBASE_MS = const(0x1000000)  # a small part of the 6 days that ticks_diff can tell apart
 _OLDEST_S = const(1735689600)  # 2025-01-01: no controller runs before this code was written
 _LATEST_S = const(4102444800)  # 2100-01-01
@@ -41,12 +39,16 @@ class Clock:
         self._utc_s = int(time.time()) + _port_epoch_s()  # survives a soft reset, but who set it?
         self.trusted = False
         self.source = "rtc"
-        self.set_zone(tz)
+        self._tz = tz
+        self._zone = self._local_s = None
 
     def set_zone(self, tz):
         """Takes another POSIX rule; raises TimeZoneError and keeps the old one."""
-        self.zone = TimeZone(tz)
-        self._local_s = None
+        from controller.timezone import TimeZone
+
+        TimeZone(tz)
+        self._tz = tz
+        self._zone = self._local_s = None
 
     def now_ms(self):
         """Control time in ms since start: never wraps, never jumps. Call it at least each 6 days.
@@ -74,10 +76,8 @@ class Clock:
         self.trusted, self.source = True, source
         self._local_s = None
         if self._rtc:  # for certificates, which are checked against the chip's own time
-            days, second = divmod(utc_s, 86400)
-            year, month, day, _ = civil(days)
-            hour, second = divmod(second, 3600)
-            self._rtc.datetime((year, month, day, 0, hour, second // 60, second % 60, 0))
+            year, month, day, hour, minute, second, weekday = time.gmtime(utc_s - _port_epoch_s())[:7]
+            self._rtc.datetime((year, month, day, weekday, hour, minute, second, 0))
         return jump_ms
 
     @property
@@ -90,7 +90,12 @@ class Clock:
         if utc_s is None:
             utc_s = self.utc_s()
         if utc_s != self._local_s:
-            offset_s, dst = self.zone.offset_s(utc_s)
+            # Only a site whose formulas ask for the date has the rules in its RAM.
+            from controller.timezone import TimeZone, civil
+
+            if self._zone is None:
+                self._zone = TimeZone(self._tz)
+            offset_s, dst = self._zone.offset_s(utc_s)
             days, second = divmod(utc_s + offset_s, 86400)
             year, month, day, yearday = civil(days)
             minute, second = divmod(second, 60)

@@ -8,7 +8,7 @@ import asyncio
 
 from micropython import const
 
-from controller.board import BoardError
+from controller.inputs import BoardError
 
 _ON_DELAY_MS = const(1000)
 _OFF_DELAY_MS = const(2000)

@@ -14,13 +14,12 @@ class Cycle:
     count, late_max_ms (how late a cycle began at worst), took_ms (the last one).
     """
 
-    def __init__(self, controller, ready):
+    def __init__(self, controller):
         self.count = 0
         self.late_max_ms = 0
         self.took_ms = 0
         self._controller = controller
         self._clock = controller.clock
-        self._ready = ready
         self._woken = False
 
     def wake(self):
@@ -53,7 +52,7 @@ class Cycle:
         if grid and grid.read_ms is not None:
             grid_ma = phase_currents(grid.readings)
             grid_read_ms = grid.read_ms
-        site.decide(now_ms, self._ready(), controller.names.lookups, grid_ma, grid_read_ms)
+        site.decide(now_ms, controller.contacts.stable, controller.names.lookups, grid_ma, grid_read_ms)
         for evse in site.evses:
             controller.devices[evse.id].setpoint_ma = evse.setpoint_ma
         self.count += 1

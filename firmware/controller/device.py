@@ -7,8 +7,9 @@ all of them together cost the others little.
 
 import asyncio
 
-from controller.links import LinkDown, LinkTimeout
 from micropython import const
+
+from controller.links import LinkDown, LinkTimeout
 from modbus import pdu
 
 _TIMEOUT_MS = const(250)  # to the first byte of an answer
@@ -189,19 +190,33 @@ class Device:
         self._not_before_ms = now_ms + min(_DEAD_MAX_MS, _DEAD_SHARE * (now_ms - began_ms))
 
 
-async def serve(devices, clock, beat):
-    """Task of one link, for its devices. clock: function giving now_ms; beat: called to show that it is alive."""
-    while True:
-        beat()
-        now_ms = clock()
-        chosen = None
-        for device in devices:
+class Server:
+    """The task of one link: does one transaction after the other for its devices.
+
+    now_ms: function giving control time.
+    """
+
+    def __init__(self, devices, now_ms):
+        self._devices = devices
+        self._now_ms = now_ms
+
+    async def run(self, beat):
+        """Never returns."""
+        while True:
+            beat()
+            now_ms = self._now_ms()
+            device, job = self._next(now_ms)
+            if device:
+                await device.work(job, now_ms, self._now_ms)
+            await asyncio.sleep_ms(0 if device else _IDLE_MS)
+
+    def _next(self, now_ms):
+        """(device, job) that is due and has waited longest, (None, None) where nothing is due."""
+        chosen = chosen_job = chosen_ms = None
+        for device in self._devices:
             if device.urgent():
-                chosen, job = device, "setpoint"
-                break
-            when_ms, what = device.due(now_ms)
+                return device, "setpoint"
+            when_ms, job = device.due(now_ms)
             if when_ms <= now_ms and (chosen is None or when_ms < chosen_ms):
-                chosen, job, chosen_ms = device, what, when_ms
-        if chosen:
-            await chosen.work(job, now_ms, clock)
-        await asyncio.sleep_ms(0 if chosen else _IDLE_MS)
+                chosen, chosen_job, chosen_ms = device, job, when_ms
+        return chosen, chosen_job

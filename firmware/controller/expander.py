@@ -3,7 +3,8 @@
 from machine import I2C, Pin
 from micropython import const
 
-from controller.board import BoardError, need
+from controller.board import need
+from controller.inputs import BoardError
 
 _TURNS_WITH_INT = const(25)  # with an interrupt line the chip is read every 0.5 s all the same
 _I2C_HZ = const(100000)  # both chips' standard mode

@@ -2,10 +2,10 @@
 
 from chargecontrol.site import Evse
 from controller import data
-from controller.board import BoardError
 from controller.device import Device
+from controller.inputs import BoardError
 from controller.links import RtuLink, TcpLink
-from modbus.template import Template, TemplateError, forget
+from modbus.template import Template, TemplateError
 
 _CHAR_BITS = {"N": 9, "E": 10, "O": 10}
 
@@ -48,7 +48,6 @@ class Installation:
             self._add(config, self._meter)
         for config in doc["evses"]:
             self._add(config, self._evse)
-        forget()
 
     def _add(self, config, make):
         try:

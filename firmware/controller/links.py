@@ -9,6 +9,7 @@ import asyncio
 import time
 
 from micropython import const
+
 from modbus import rtu, tcp
 from modbus.pdu import FrameError, ModbusError
 

@@ -2,8 +2,8 @@
 
 from micropython import const
 
-_LINES = const(24)
-_LENGTH = const(160)
+_LINES = const(16)
+_LENGTH = const(100)
 
 
 class Log:

@@ -1,6 +1,5 @@
 """Time from the network (NTP, RFC 5905), without blocking the loop."""
 
-import asyncio
 import os
 
 from micropython import const
@@ -56,17 +55,17 @@ class Ntp:
     """Keeps `clock` right by the server `host` ("name", "name:port"; "" asks the router).
 
     net: `.ip`, `.dns`, `.gateway`, each "" while unknown. `problem` is the code of the last
-    failure or "", `jump_ms` by how much the last answer moved the clock.
+    failure or "", `jump_ms` by how much the last answer moved the clock. What one query leaves for
+    the next lies in the dict `memory`, so that object and module may go in between.
     """
 
-    def __init__(self, clock, net, host=""):
+    def __init__(self, clock, net, host="", memory=None):
         self._clock = clock
         self._net = net
         self.host = host
         self.problem = "ntp_waiting"
         self.jump_ms = 0
-        self._suspect_ms = None
-        self._retry_s = _FIRST_RETRY_S
+        self._memory = {} if memory is None else memory
 
     async def query(self, timeout_ms=2000):
         """(unix seconds, ms) of now; NtpError, DnsError or OSError."""
@@ -97,34 +96,19 @@ class Ntp:
             self.problem = "ntp_silent"
         else:
             self.problem = ""
-            self._retry_s = _FIRST_RETRY_S
+            self._memory["retry_s"] = _FIRST_RETRY_S
             return _RESYNC_S
         if self.problem == "ntp_refused":  # it asks to be left alone
             return _RESYNC_S
-        wait_s, self._retry_s = self._retry_s, min(2 * self._retry_s, _LAST_RETRY_S)
+        wait_s = self._memory.get("retry_s", _FIRST_RETRY_S)
+        self._memory["retry_s"] = min(2 * wait_s, _LAST_RETRY_S)
         return wait_s
 
     def _check(self, seconds):
         """A clock that is trusted does not jump because of one answer."""
         jump_ms = (seconds - self._clock.utc_s()) * 1000
-        suspect_ms, self._suspect_ms = self._suspect_ms, jump_ms
+        suspect_ms = self._memory.get("suspect_ms")
+        self._memory["suspect_ms"] = jump_ms
         if self._clock.trusted and abs(jump_ms) > _PANIC_MS:
             if suspect_ms is None or abs(jump_ms - suspect_ms) > _AGREE_MS:
                 raise NtpError("ntp_jump", "The time server is far off; a second answer decides.")
-
-    async def run(self, beat=None):
-        """The task; never returns. beat(), where given, shows each few seconds that it lives."""
-        while True:
-            while not self._net.gateway:
-                await self._pause(beat)
-            network = self._net.ip
-            for _ in range(await self.sync()):
-                await self._pause(beat)
-                if self._net.ip != network:  # elsewhere now: what failed there may work here
-                    self._retry_s = _FIRST_RETRY_S
-                    break
-
-    async def _pause(self, beat):
-        if beat:
-            beat()
-        await asyncio.sleep(1)

@@ -19,6 +19,7 @@ class Check:
     def __init__(self, board, load_json):
         self._board = board
         self._load_json = load_json
+        self._kinds = {}
 
     def section(self, schema, old, value):
         """The value of a section, complete and valid; old is what it merges into, or None."""
@@ -26,14 +27,15 @@ class Check:
         shape = schema["shape"]
         if value is None and old is None:
             value = [] if shape == "list" else {}
-        if not isinstance(value, list if shape == "list" else dict):
-            raise SettingsError(name, "must_list" if shape == "list" else "must_object")
+        if shape == "list":
+            if not isinstance(value, list):
+                raise SettingsError(name, "must_list")
+            return self._list(schema, value, name)
+        if not isinstance(value, dict):
+            raise SettingsError(name, "must_object")
         if shape == "object":
             return self._item(schema, old, value, name)
-        if len(value) > schema["max"]:
-            raise SettingsError(name, "too_many", schema["max"])
-        if shape == "list":
-            return self._list(schema, value, name)
+        _count(schema, value, name)
         merged = dict(old or {})
         for key, item in value.items():
             if item is None:
@@ -44,6 +46,7 @@ class Check:
         return merged
 
     def _list(self, schema, value, name):
+        _count(schema, value, name)
         result = []
         key = schema["key"]
         for i in range(len(value)):
@@ -93,19 +96,29 @@ class Check:
             self._port("rs485", item["bus"], field + ".bus")
         if 247 < item["unit"] < (255 if places[0] == "host" else 256):
             raise SettingsError(field + ".unit", "unit")
-        name = item["template"]
-        try:
-            template = self._load_json("templates/%s.json" % name)
-        except DataMissing:
-            template = {}
-        if template.get("kind") != kind:
-            raise SettingsError(field + ".template", "template_" + kind, name)
+        if self._kind(item["template"]) != kind:
+            raise SettingsError(field + ".template", "template_" + kind, item["template"])
+
+    def _kind(self, template):
+        """The kind "meter" or "evse", None for a template that is not there."""
+        if template not in self._kinds:
+            try:
+                document = self._load_json("templates/%s.json" % template)
+            except DataMissing:
+                document = {}
+            self._kinds[template] = document.get("kind")
+        return self._kinds[template]
 
     def _port(self, group, value, field):
         have = [port["id"] for port in self._board.get(group) or ()]
         if value not in have:
             have = ", ".join([str(port) for port in have]) or "-"
             raise SettingsError(field, "not_on_board", value, have)
+
+
+def _count(schema, value, name):
+    if len(value) > schema["max"]:
+        raise SettingsError(name, "too_many", schema["max"])
 
 
 def _check(spec, value, field):
@@ -136,6 +149,7 @@ def _check(spec, value, field):
             values = ", ".join([str(known) for known in spec["values"]])
             raise SettingsError(field, "must_choice", values)
     elif kind == "phases":
-        ok = isinstance(value, list) and value and len(set(map(str, value))) == len(value)
-        if not ok or [phase for phase in value if phase not in (1, 2, 3)]:
+        if not isinstance(value, list) or len(set(map(str, value))) < max(1, len(value)):
+            raise SettingsError(field, "must_phases")
+        if [phase for phase in value if phase not in (1, 2, 3)]:
             raise SettingsError(field, "must_phases")

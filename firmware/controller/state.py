@@ -63,10 +63,10 @@ def state(controller, lang):
     supervisor = controller.supervisor
     return {
         "version": controller.version,
-        "board": controller.board.name,
+        "board": controller.board_name,
         "uptime_s": now_ms // 1000,
         "cause": controller.cause,
-        "time": {"utc_s": controller.clock.utc_s(), "trusted": controller.clock.trusted},
+        "time": {"utc_s": controller.clock.utc_s(), "trusted": controller.clock.trusted, "problem": controller.timekeeper.problem},
         "faults": controller.faults,
         "limits": [
             {

@@ -1,7 +1,7 @@
 """Documents on flash: JSON files that survive a power cut at any moment.
 
-A file is one line of JSON and a line `#<CRC-32> <count>`: the check value of the line above, and
-how often the document has been written in its life. It may be absent (written by hand).
+A file is a line `#<CRC-32> <count>` and one line of JSON: the check value of that line, and how
+often the document has been written in its life. The first line may be absent (written by hand).
 """
 
 import binascii
@@ -9,8 +9,12 @@ import errno
 import json
 import os
 
+from micropython import const
+
 from controller.refusal import Refusal
-from controller.strict_json import JsonError, parse
+from controller.strict_json import JsonError, parse, pieces
+
+_MAX_LINE = const(256)
 
 
 class StoreError(Refusal):
@@ -22,26 +26,39 @@ class StoreError(Refusal):
 def _read(path):
     """(document or None, count, damaged)."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        file = open(path, "rb")
     except OSError as error:
         return None, 0, error.errno != errno.ENOENT
     try:
-        count = 0
-        end = data.rfind(b"\n#")
-        if end >= 0:
-            check, count = data[end + 2 :].split()
-            data = data[:end]
-            if int(check, 16) != binascii.crc32(data):
-                raise ValueError
-            document = json.loads(data)
-        else:
-            document = parse(data)
+        with file:
+            count = 0
+            line = file.readline(_MAX_LINE)
+            if line.startswith(b"#"):
+                check, count = line[1:].split()
+                crc = 0
+                part = file.read(_MAX_LINE)
+                while part:
+                    crc = binascii.crc32(part, crc)
+                    part = file.read(_MAX_LINE)
+                if int(check, 16) != crc:
+                    raise ValueError
+                file.seek(len(line))
+                document = json.load(file)
+            else:
+                file.seek(0)
+                document = parse(file.read())
         if not isinstance(document, dict):
             raise ValueError
         return document, int(count), False
-    except (ValueError, JsonError):
+    except (ValueError, OSError, JsonError):
         return None, 0, True
+
+
+def _crc(document):
+    crc = 0
+    for piece in pieces(document):
+        crc = binascii.crc32(piece.encode(), crc)
+    return crc
 
 
 class Store:
@@ -85,12 +102,14 @@ class Store:
         if old == document:
             return False
         count = max(count, self._counts.get(name, 0)) + 1
-        data = json.dumps(document).encode()
+        good = old is not None
+        del old  # its room is needed
         try:
             with open(path + ".tmp", "wb") as file:
-                file.write(data)
-                file.write(b"\n#%08x %d\n" % (binascii.crc32(data), count))
-            if old is not None:
+                file.write(b"#%08x %d\n" % (_crc(document), count))
+                for piece in pieces(document):
+                    file.write(piece.encode())
+            if good:
                 os.rename(path, path + ".bak")
             os.rename(path + ".tmp", path)
         except OSError as error:

@@ -36,7 +36,7 @@ class NestingError(formula.FormulaError):
         return data.text(self.area, self.code, self.values)
 
 
-def _entry(name, expr, tmp):
+def _entry(name, expr, tmp) -> tuple:
     """(name, number or formula text, expression or None, tmp), checked."""
     return (_name(name),) + _value(name, expr) + (tmp,)
 
@@ -169,7 +169,10 @@ class Variables:
 
     def value(self, name, lookup):
         """The value of a variable, name in lower case; KeyError, FormulaError if there is none."""
-        _, expr, expression, _ = self._by_name[name]
+        return self._evaluate(self._by_name[name], lookup)
+
+    def _evaluate(self, entry, lookup):
+        name, expr, expression, _ = entry
         if not expression:
             return expr
         nesting = self._nesting
@@ -185,13 +188,13 @@ class Variables:
 
     def listing(self, lookup):
         """Generator of {"name", "expr", "val" or "error"} of each; "tmp": True where not saved."""
-        for name, expr, _, tmp in self._live:
-            item = {"name": name, "expr": expr}
+        for entry in self._live:
+            item = {"name": entry[0], "expr": entry[1]}
             try:
-                item["val"] = self.value(name.lower(), lookup)
+                item["val"] = self._evaluate(entry, lookup)
             except formula.FormulaError as error:
                 item["error"] = str(error)
-            if tmp:
+            if entry[3]:
                 item["tmp"] = True
             yield item
 

@@ -8,7 +8,7 @@ def register(door, controller):
     def flag(request, name):
         value = request.args.get(name, "0")
         if value not in ("0", "1"):
-            door.refuse(400, "flag", name)
+            raise door.refusal(400, "flag", name)
         return value == "1"
 
     def get_cm_vars(request):
@@ -28,12 +28,12 @@ def register(door, controller):
             if clear and name is None and value is None:
                 pairs = ()
             elif name is None or value is None:
-                door.refuse(400, "name_val")
+                raise door.refusal(400, "name_val")
         else:
             pairs, replace = _pairs(request.data)
             clear = clear or replace
             if pairs is None:
-                door.refuse(400, "vars_shape")
+                raise door.refusal(400, "vars_shape")
         if variables.set_many(pairs, clear, tmp):
             controller.wake()
         await variables.saved()
@@ -45,7 +45,7 @@ def register(door, controller):
         command = commands.get(request.args.get("cmd"))
         if not command:
             known = ", ".join(sorted(commands))
-            door.refuse(400, "command", known)
+            raise door.refusal(400, "command", known)
         answer = command(request)
         if hasattr(answer, "send"):
             answer = await answer

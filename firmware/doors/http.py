@@ -1,27 +1,31 @@
-"""The HTTP door: microdot behind bounds on all that comes in; routes need a password."""
+"""The HTTP door: a small server with bounds on all that comes in; routes need a password.
+
+One request a connection, as docs/decisions/http-server.md explains.
+"""
 
 import asyncio
 import gc
-import json
+import sys
 
-from microdot.microdot import Microdot, Request, Response
 from micropython import const
 
 from controller.login import LoginError
 from controller.refusal import Refusal
 from controller.store import StoreError
-from controller.strict_json import JsonError, parsing
+from controller.strict_json import JsonError, parsing, pieces
 
 _MAX_HEAD = const(2048)  # bytes of request line and headers
 _MAX_BODY = const(4096)
 _MAX_CONNECTIONS = const(6)
 _REQUEST_MS = const(10000)
-_DRAIN_MS = const(2000)  # how long an answer waits for a sender who does not stop
+_DRAIN_MS = const(3000)  # how long an answer waits for a sender who does not stop
+_PAUSE_MS = const(500)  # or pauses
 _PACKET = const(1024)
 
-# A body is read by _Stream.body, after the password has been checked.
-Request.max_body_length = 0
-Request.max_content_length = 0x7FFFFFFF
+_HEADERS = (
+    b"\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+    b"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+)
 
 
 class HttpError(Refusal):
@@ -34,18 +38,56 @@ class HttpError(Refusal):
         self.status = status
 
 
-class _Stream:
-    """One connection: bounds what microdot reads of it, gathers what it writes into packets."""
+class Request:
+    """method, path, args (the query), headers (lower case), length and data of the body."""
+
+    def __init__(self, head):
+        try:
+            lines = head.decode().replace("\r\n", "\n").split("\n")
+            self.method, url, version = lines[0].split(" ")
+            if not version.startswith("HTTP/1."):
+                raise ValueError
+            self.path, _, query = url.partition("?")
+            self.args = {}
+            for pair in query.split("&"):
+                name, _, value = pair.partition("=")
+                name = _unquote(name)
+                if name and name in self.args:
+                    raise HttpError(400, "parameter_twice", name[:32])
+                self.args[name] = _unquote(value)
+            self.headers = {}
+            for line in lines[1:]:
+                name, value = line.split(":", 1)
+                self.headers[name.lower()] = value.strip()
+        except ValueError:
+            raise HttpError(400, "bad_request")
+        length = self.headers.get("content-length", "0")
+        if not length.isdigit() or head.lower().count(b"content-length:") > 1:
+            raise HttpError(400, "length")
+        self.length = int(length[:9])
+        self.data = None
+
+
+def _unquote(text):
+    parts = text.replace("+", " ").encode().split(b"%")
+    result = parts[0]
+    for part in parts[1:]:
+        result += bytes((int(part[:2], 16),)) + part[2:]
+    return result.decode()
+
+
+class _Connection:
+    """One connection with its one request and answer."""
 
     def __init__(self, reader, writer, now_ms):
         self._reader = reader
         self._writer = writer
+        self._now_ms = now_ms
         self._input = b""
         self._output = bytearray()
-        self._head_left = _MAX_HEAD
         self.task = asyncio.current_task()
-        self.end_ms = now_ms + _REQUEST_MS
-        self.idle = True  # its request is not complete yet
+        self.end_ms = now_ms() + _REQUEST_MS
+        self.idle = True  # its head is not complete yet
         self.late = False
         self.unread = True
 
@@ -55,23 +97,27 @@ class _Stream:
             raise EOFError
         return data
 
-    async def readline(self):
-        while True:
-            end = self._input.find(b"\n") + 1
-            if (end or len(self._input)) > self._head_left:
+    async def request(self):
+        """The request without its body. Raises HttpError."""
+        data = b""
+        end = -1
+        while end < 0:
+            data = (data + await self._read(512)).lstrip(b"\r\n")
+            end = data.find(b"\r\n\r\n")
+            if (len(data) if end < 0 else end) > _MAX_HEAD:
                 raise HttpError(431, "head_long", _MAX_HEAD)
-            if end:
-                line = self._input[:end]
-                self._input = self._input[end:]
-                self._head_left -= end
-                return line
-            self._input += await self._read(512)
+        self._input = data[end + 4 :]
+        self.idle = self.unread = False
+        request = Request(data[:end])
+        self.unread = request.length > 0 or "transfer-encoding" in request.headers
+        return request
 
     async def body(self, length):
-        """The body, of the length that the request says."""
+        """So many bytes that follow the head."""
         body = bytearray(length)
         have = min(len(self._input), length)
         body[:have] = self._input[:have]
+        self._input = b""
         while have < length:
             part = await self._read(min(512, length - have))
             body[have : have + len(part)] = part
@@ -79,7 +125,7 @@ class _Stream:
         self.unread = False
         return body
 
-    async def awrite(self, data):
+    async def write(self, data):
         self._output += data
         if len(self._output) >= _PACKET:
             await self.flush()
@@ -90,10 +136,24 @@ class _Stream:
         await self._writer.drain()
         await asyncio.sleep_ms(0)
 
-    async def drain(self, now_ms):
+    async def answer(self, status, headers, body):
+        """Send JSON, piece by piece: the heap need not have room for all of it at once."""
+        parts = pieces(body)
+        lines = ["HTTP/1.1 %d %s" % (status, "OK" if status < 300 else "Refused")]
+        lines.extend(headers)
+        if status >= 300:  # short, and known to be whole while the request still comes
+            parts = ["".join(parts)]
+            lines.append("Content-Length: %d" % len(parts[0].encode()))
+        await self.write("\r\n".join(lines).encode() + _HEADERS)
+        for part in parts:
+            await self.write(part.encode())
+        await self.flush()
+
+    async def drain(self):
         """Throw away what still comes: to close before it would undo the answer."""
-        self.end_ms = now_ms + _DRAIN_MS
+        last_ms = self._now_ms() + _DRAIN_MS
         while self.unread:
+            self.end_ms = min(last_ms, self._now_ms() + _PAUSE_MS)
             await self._read(512)
 
     async def close(self):
@@ -111,12 +171,10 @@ class HttpDoor:
         self._login = controller.login
         self._now_ms = controller.clock.now_ms
         self._settings = controller.settings
-        self._streams = []
+        self._log = controller.log
+        self._connections = []
+        self._routes = {}
         self._server = None
-        self._app = Microdot()
-        for error in (HttpError(404, "not_found"), HttpError(405, "method")):
-            self._app.errorhandler(error.status)(self._guarded(_raiser(error), None, False))
-        self._app.errorhandler(500)(_internal)
 
     def route(self, path, methods, handler, body_limit=_MAX_BODY, open=False):
         """handler(request) -> (dict, list or str for JSON, status), plain or async.
@@ -124,24 +182,26 @@ class HttpDoor:
         request.args has the query, request.data the parsed body (None without one). A value of a
         dict may be a generator: it is sent as a list, one item at a time. open: without password.
         """
-        self._app.route(path, methods=methods)(self._guarded(handler, body_limit, open))
+        for method in methods:
+            self._routes[method + path] = (handler, body_limit, open)
+        self._routes.setdefault(path, True)
 
-    def refuse(self, status, code, *arguments):
-        """Raise the error that ends a request; the code is a key of texts/http.json."""
-        raise HttpError(status, code, *arguments)
+    def refusal(self, status, code, *arguments):
+        """The error to raise when a request is refused; the code is a key of texts/http.json."""
+        return HttpError(status, code, *arguments)
 
     def refuse_cross_site(self, request):
         """Refuse what another site's page makes the owner's browser send; for all that writes."""
         headers = request.headers
-        site = headers.get("Sec-Fetch-Site")
-        origin = headers.get("Origin") or headers.get("Referer")
+        site = headers.get("sec-fetch-site")
+        origin = headers.get("origin") or headers.get("referer")
         if site:
             own = site in ("same-origin", "none")
         elif origin:
             parts = origin.split("/")
-            own = len(parts) > 2 and parts[2].lower() == headers.get("Host", "").lower()
+            own = len(parts) > 2 and parts[2].lower() == headers.get("host", "").lower()
         else:  # programs send neither; a browser without them hides where it comes from
-            own = not headers.get("User-Agent", "").startswith("Mozilla/")
+            own = not headers.get("user-agent", "").startswith("Mozilla/")
         if not own:
             raise HttpError(403, "cross_site")
 
@@ -162,169 +222,122 @@ class HttpDoor:
             if beat:
                 beat()
             now_ms = self._now_ms()
-            for stream in list(self._streams):
-                if now_ms >= stream.end_ms:
-                    stream.late = True
-                    stream.end_ms = now_ms + _DRAIN_MS
-                    stream.task.cancel()
-            await asyncio.sleep_ms(500)
+            for connection in list(self._connections):
+                if now_ms >= connection.end_ms:
+                    connection.late = True
+                    connection.end_ms = now_ms + _DRAIN_MS
+                    connection.task.cancel()
+            await asyncio.sleep_ms(250)
 
     async def _serve(self, reader, writer):
-        stream = _Stream(reader, writer, self._now_ms())
+        connection = _Connection(reader, writer, self._now_ms)
         try:
-            if len(self._streams) < _MAX_CONNECTIONS or self._end_idle():
-                self._streams.append(stream)
+            if len(self._connections) < _MAX_CONNECTIONS or self._end_idle():
+                self._connections.append(connection)
                 try:
-                    response = await self._respond(stream)
+                    answer = await self._answer(connection)
                 except asyncio.CancelledError:
-                    if not stream.late:
+                    if not connection.late:
                         return
-                    response = _error(None, HttpError(408, "late"))
-                    stream.unread = False
+                    answer = _error(HttpError(408, "late"))
+                    connection.unread = False
             else:
-                response = _error(None, HttpError(503, "busy"))
-                stream.unread = False
-            await response.write(stream)
-            await stream.flush()
-            await stream.drain(self._now_ms())
+                answer = _error(HttpError(503, "busy"))
+                connection.unread = False
+            await connection.answer(*answer)
+            await connection.drain()
         except (OSError, EOFError, asyncio.CancelledError):
             pass  # the peer went away, or had its time
         finally:
-            if stream in self._streams:
-                self._streams.remove(stream)
-            await stream.close()
+            if connection in self._connections:
+                self._connections.remove(connection)
+            await connection.close()
 
     def _end_idle(self):
         """End the oldest connection that has not sent its request; False if there is none."""
-        for stream in self._streams:
-            if stream.idle:
-                self._streams.remove(stream)
-                stream.task.cancel()
+        for connection in self._connections:
+            if connection.idle:
+                self._connections.remove(connection)
+                connection.task.cancel()
                 return True
         return False
 
-    async def _respond(self, stream):
+    async def _answer(self, connection):
+        """(status, header lines, body) for the request of a connection, whatever happens."""
+        lang = "en"
         try:
-            request = await Request.create(self._app, stream, stream, None)
-            if request:
-                stream.idle = False
-                stream.unread = (
-                    request.content_length > 0 or "Transfer-Encoding" in request.headers
-                )
-                return await self._app.dispatch_request(request)
-        except HttpError as error:
-            return _error(None, error)
-        except (ValueError, IndexError):
-            pass
-        return _error(None, HttpError(400, "bad_request"))
+            request = await connection.request()
+            lang = request.args.get("lang", "en")
+            body, status = await self._handle(request, connection)
+            return status, (), body
+        except Refusal as error:
+            return _error(error, lang)
+        except MemoryError:
+            gc.collect()
+            return _error(HttpError(503, "memory"), lang)
+        except (OSError, EOFError):
+            raise
+        except Exception as error:  # a fault of our own: the door stays open, the log has it
+            self._log("HTTP: %s: %s" % (type(error).__name__, error))
+            if hasattr(sys, "print_exception"):
+                sys.print_exception(error)
+            return _error(HttpError(500, "internal"), lang)
 
-    def _guarded(self, handler, body_limit, open):
-        """A microdot handler that checks password, origin and body; errors become answers."""
-
-        async def run(request, *_, **__):
-            try:
-                if not open:
-                    await self._login.check(request.headers.get("Authorization"))
-                if request.method not in ("GET", "HEAD"):
-                    self.refuse_cross_site(request)
-                if body_limit is not None:
-                    request.data = await _data(request, body_limit)
-                answer = handler(request)
-                if hasattr(answer, "send"):
-                    answer = await answer
-                return _response(*answer)
-            except Refusal as error:
-                return _error(request, error)
-            except MemoryError:
-                gc.collect()
-                return _error(request, HttpError(503, "memory"))
-
-        return run
+    async def _handle(self, request, connection):
+        route = self._routes.get(request.method + request.path)
+        if not (route and route[2]):
+            await self._login.check(request.headers.get("authorization"))
+        if not route:
+            known = request.path in self._routes
+            raise HttpError(405, "method") if known else HttpError(404, "not_found")
+        if request.method != "GET":
+            self.refuse_cross_site(request)
+        await _read_data(request, connection, route[1])
+        answer = route[0](request)
+        if hasattr(answer, "send"):
+            answer = await answer
+        return answer
 
 
-def _raiser(error):
-    def handler(request):
-        raise error
-
-    return handler
-
-
-async def _internal(request):
-    return _error(request, HttpError(500, "internal"))
-
-
-async def _data(request, limit):
-    """The parsed JSON body, None if there is none."""
-    if "Transfer-Encoding" in request.headers:
+async def _read_data(request, connection, limit):
+    """Read and parse the JSON body, if there is one."""
+    if "transfer-encoding" in request.headers:
         raise HttpError(411, "chunked")
-    length = request.content_length
-    if length < 0:
-        raise HttpError(400, "length")
-    if length > limit:
+    if request.length > limit:
         raise HttpError(413, "too_large", limit)
-    if not length:
-        return None
-    stream, writer = request.sock
-    if "Expect" in request.headers:
-        await writer.awrite(b"HTTP/1.1 100 Continue\r\n\r\n")
-        await writer.flush()
+    if not request.length:
+        return
+    if "expect" in request.headers:
+        await connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await connection.flush()
     try:
-        for document in parsing(await stream.body(length)):
+        for document in parsing(await connection.body(request.length)):
             if document:
-                return document[0]
+                request.data = document[0]
             await asyncio.sleep_ms(0)
     except JsonError as error:
         raise HttpError(400, "bad_json", error)
 
 
-def _response(body, status=200, headers=None):
-    headers = headers or {}
-    headers["Content-Type"] = "application/json"
-    headers["Cache-Control"] = "no-store"
-    listed = isinstance(body, dict) and any([_is_list(value) for value in body.values()])
-    return Response(_pieces(body) if listed else json.dumps(body), status, headers)
-
-
-def _error(request, error):
-    """The answer to a request that was refused."""
-    headers = {}
+def _error(error, lang="en"):
+    """The answer to a request that was refused: (status, header lines, body)."""
+    headers = []
     status = 400
     if isinstance(error, HttpError):
         status = error.status
         if status == 503:
-            headers["Retry-After"] = "1"
+            headers.append("Retry-After: 1")
     elif isinstance(error, LoginError):
         status = 401
         if error.retry_ms:
             status = 429
-            headers["Retry-After"] = str((error.retry_ms + 999) // 1000)
+            headers.append("Retry-After: %d" % ((error.retry_ms + 999) // 1000))
         else:
-            headers["WWW-Authenticate"] = 'Basic realm="RippleGate"'
+            headers.append('WWW-Authenticate: Basic realm="RippleGate"')
     elif isinstance(error, StoreError):
         status = 500
-    lang = request.args.get("lang", "en") if request else "en"
     body = {"error": error.text(lang), "code": error.code}
-    if hasattr(error, "field"):
-        body["field"] = error.field
-    return _response(body, status, headers)
-
-
-def _is_list(value):
-    return isinstance(value, list) or hasattr(value, "__next__")
-
-
-def _pieces(body):
-    """The JSON of a dict in small pieces: the heap need not have room for all of it at once."""
-    mark = "{"
-    for key, value in body.items():
-        yield mark + json.dumps(key) + ": "
-        mark = ", "
-        if _is_list(value):
-            inner = "["
-            for item in value:
-                yield inner + json.dumps(item)
-                inner = ", "
-            yield "[]" if inner == "[" else "]"
-        else:
-            yield json.dumps(value)
-    yield "}"
+    field = getattr(error, "field", None)
+    if field:
+        body["field"] = field
+    return status, headers, body

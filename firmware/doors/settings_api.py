@@ -19,7 +19,7 @@ def register(door, controller):
 
     def set_settings(request):
         if isinstance(request.data, dict) and "login" in request.data:
-            door.refuse(400, "use_password")
+            raise door.refusal(400, "use_password")
         changed = settings.apply(request.data)
         restart = bool([name for name in changed if settings.schema(name)["restart"]])
         if changed:
@@ -38,7 +38,7 @@ def register(door, controller):
     async def set_password(request):
         body = request.data
         if not isinstance(body, dict) or sorted(body) != ["new", "old"]:
-            door.refuse(400, "password_shape")
+            raise door.refusal(400, "password_shape")
         await controller.login.change_password(body["old"], body["new"])
         return "ok", 200
 

@@ -1,4 +1,4 @@
-"""Starts door_server.py on CPython or on the 32-bit VM and speaks to it, by curl and by bare sockets."""
+"""Starts door_server.py on CPython or the 32-bit VM and speaks to it, by curl and bare sockets."""
 
 import json
 import os
@@ -67,7 +67,15 @@ class Door:
 
     def curl(self, path, *arguments, password=None, lang=""):
         """(status, parsed answer, {header: value}) of a request by curl."""
-        command = ["curl", "-s", "-i", "-m", "30", "--user", "admin:" + (password or self.password)]
+        command = [
+            "curl",
+            "-s",
+            "-i",
+            "-m",
+            "30",
+            "--user",
+            "admin:" + (password or self.password),
+        ]
         url = "http://127.0.0.1:%d%s" % (self.port, path)
         done = subprocess.run(command + list(arguments) + [url], capture_output=True, timeout=60)
         return answer(done.stdout)

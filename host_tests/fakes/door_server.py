@@ -1,7 +1,7 @@
 """A HTTP door with a bare controller behind it, for the tests; runs on both interpreters.
 
-Argument: the port. The documents lie in the current folder. Prints the password where it makes one, then
-"listening". The answer of /api/state holds the worst lag of the loop.
+Argument: the port. The documents lie in the current folder. Prints the password where it makes
+one, then "listening". The answer of /api/state holds the worst lag of the loop.
 """
 
 import asyncio
@@ -52,6 +52,9 @@ class Names:
 class Log:
     def __init__(self):
         self.lines = ["started"]
+
+    def __call__(self, text):
+        self.lines.append(text)
 
 
 class Controller:

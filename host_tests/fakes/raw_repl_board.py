@@ -10,6 +10,7 @@ blocks         its size in blocks of 4096 bytes
 port_file      where to write the TCP port
 name, version, mpy, platform   what `sys` says instead of the truth
 frozen         the firmware is frozen into this board's MicroPython
+plain          no raw paste mode, and a `machine` without reset and watchdog
 noise          the chip prints this before each script's own output
 flips          so many of the lines with file contents arrive with one character changed
 dies_at_write  the power goes in the middle of that write to the flash (counted from 1)
@@ -211,7 +212,8 @@ class Board:
             _mpy=_options.get("mpy") or sys.implementation._mpy,
             _machine="Generic ESP32 module with ESP32",
         )
-        sys.modules["machine"] = Names(None, reset=_reset, WDT=Watchdog)
+        hardware = {} if _options.get("plain") else {"reset": _reset, "WDT": Watchdog}
+        sys.modules["machine"] = Names(None, **hardware)
         sys.modules["time"] = Names(time, sleep_ms=sleep_ms)
         platform = _options.get("platform", "esp32")
         sys.modules["sys"] = Names(sys, platform=platform, implementation=implementation)
@@ -302,6 +304,9 @@ class Board:
 
     def _raw_paste(self):
         if self.line.read() + self.line.read() != b"A\x01":
+            return
+        if _options.get("plain"):
+            self.line.write(b"R\x00")
             return
         self.line.write(b"R\x01" + struct.pack("<H", _WINDOW) + b"\x01")
         source = bytearray()

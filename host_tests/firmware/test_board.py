@@ -86,12 +86,12 @@ def board(chip, monkeypatch):
     import controller
 
     monkeypatch.setitem(sys.modules, "machine", fake_machine(chip))
-    for name in ("board", "expander"):
+    for name in ("board", "inputs", "expander"):
         monkeypatch.delitem(sys.modules, "controller." + name, raising=False)
         monkeypatch.delattr(controller, name, raising=False)
     module = importlib.import_module("controller.board")
     yield module
-    for name in ("board", "expander"):
+    for name in ("board", "inputs", "expander"):
         sys.modules.pop("controller." + name, None)
 
 
@@ -305,7 +305,7 @@ def test_errors_name_the_field(board):
 
 def test_every_code_has_a_sentence_in_both_languages():
     folder = ROOT / "firmware" / "controller"
-    code = "".join((folder / name).read_text() for name in ("board.py", "expander.py"))
+    code = "".join((folder / name).read_text() for name in ("board.py", "inputs.py", "expander.py"))
     texts = json.loads((ROOT / "firmware" / "texts" / "board.json").read_text())
     assert set(re.findall(r'"(board_\w+)"', code)) == set(texts)
     for sentences in texts.values():

@@ -1,14 +1,17 @@
 """/cnf as both documents of the grid operator's interface have it, and against bad input."""
 
 import json
+import random
 import shlex
 import subprocess
+import threading
+import time
 
 import pytest
 from fakes.door import Door
 
-# Every line of curl in the documents "Grid-serving control" and "Smart Meter Gateway" (Dutch), with the
-# body that follows from it. Quotation marks that a document forgot are added.
+# Every line of curl in the documents "Grid-serving control" and "Smart Meter Gateway" (Dutch).
+# Quotation marks that a document forgot are added.
 CURL_LINES = r"""
 curl -i -X GET --user admin:1234abcd 'http://localhost/cnf?cmd=set_cm_vars&name=var3&val=123'
 curl -i -X GET --user admin:1234abcd "http://localhost/cnf?cmd=set_cm_vars&name=var3&val=123"
@@ -127,6 +130,29 @@ def test_kill_at_once_after_the_answer(door):
     assert writes(door) == count  # counted over the life of the documents
 
 
+def test_kill_at_any_moment(door):
+    """What was answered "ok" is there after a start, and nothing is there that was not sent."""
+    moments = random.Random(5)
+    value = 0
+    for _ in range(6):
+        answered = [value]
+
+        def send(first=value + 1, answered=answered):
+            for i in range(first, first + 100):
+                if (door.curl("/cnf?cmd=set_cm_vars&name=n&val=%d" % i) or [0])[0] != 200:
+                    return
+                answered.append(i)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        time.sleep(moments.uniform(0.02, 1.2))
+        door.kill()
+        thread.join()
+        door.start()
+        value = exprs(door).get("n", 0)
+        assert answered[-1] <= value <= answered[-1] + 1
+
+
 def test_unknown_commands(door):
     for query in ("?cmd=bla", "", "?cmd=", "?cmd=SET_CM_VARS", "?name=a&val=1"):
         status, body, _ = door.curl("/cnf" + query)
@@ -140,6 +166,7 @@ BAD_QUERIES = (
     ("&name=a&val=", "column 1"),
     ("&name=a&val=1&tmp=yes", "tmp"),
     ("&name=a&val=1&clear=2", "clear"),
+    ("&name=a&val=1&name=b", "name occurs twice"),
     ("&name=_price&val=1", "reserved"),
     ("&name=a.b&val=1", "a.b"),
     ("&name=a&val=1%2B", "column"),
@@ -184,7 +211,9 @@ BAD_BODIES = (
 def test_bad_input_is_named_and_changes_nothing(door):
     post(door, "", {"keep": 1, "formula": "keep + 1"})
     before = door.everything()
-    cases = [(door.curl("/cnf?cmd=set_cm_vars" + query), query, words) for query, words in BAD_QUERIES]
+    cases = [
+        (door.curl("/cnf?cmd=set_cm_vars" + query), query, words) for query, words in BAD_QUERIES
+    ]
     cases += [(post(door, "", body), body, words) for body, words in BAD_BODIES]
     for answer, sent, words in cases:
         assert answer[0] == 400 and words in answer[1]["error"], (sent[:60], answer)

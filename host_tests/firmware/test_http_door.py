@@ -67,12 +67,12 @@ def test_own_fault_tells_nothing_of_the_inside(door):
     answered = door.curl("/test/fail")
     error(answered, 500)
     assert "secret" not in str(answered[1])
+    assert "secret inside" in door.curl("/api/log")[1]["log"][-1]
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        b"\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"GET /\r\n\r\n",
         b"GET / HTTP\r\n\r\n",
@@ -91,7 +91,11 @@ def test_what_is_no_request(door, data):
 
 def test_bad_lengths(door, unchanged):
     error(request(door, "POST /cnf HTTP/1.1", "Content-Length: -5"), 400, "Content-Length")
-    error(request(door, "POST /cnf HTTP/1.1", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"), 411)
+    twice = ("Content-Length: 2", "Content-Length: 2000")
+    error(request(door, "POST /cnf HTTP/1.1", *twice, body=b"{}"), 400, "Content-Length")
+    error(
+        request(door, "POST /cnf HTTP/1.1", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"), 411
+    )
     huge = "Content-Length: " + "9" * 30
     error(request(door, "POST /cnf HTTP/1.1", huge), 413, "4096")
 
@@ -111,7 +115,7 @@ def test_large_body_is_answered(door, unchanged, tmp_path):
     error(door.curl(path, "-H", "Expect:", "--data-binary", "@%s" % big), 413, "4096")
     big.write_bytes(b'{"a": "' + b"x" * 5000 + b'"}')
     error(door.curl(path, "--data-binary", "@%s" % big), 413, "4096")
-    error(door.curl("/api/settings", "--data-binary", "@%s" % big), 400)
+    error(door.curl("/api/settings", "--data-binary", "@%s" % big), 400, "600 bytes")
     big.write_bytes(b"x" * 16385)
     error(door.curl("/api/settings", "--data-binary", "@%s" % big), 413, "16384")
 
@@ -140,7 +144,11 @@ def test_other_sites_may_not_write(door, unchanged):
         error(door.curl("/cnf?cmd=set_cm_vars", "-H", header, "-d", '{"evil": 1}'), 403)
         error(door.curl("/api/settings", "-H", header, "-d", '{"http": {"port": 81}}'), 403)
         assert door.curl("/cnf?cmd=get_cm_vars", "-H", header)[0] == 200
-    for header in ("Origin: http://" + host, "Referer: http://%s/page" % host, "Sec-Fetch-Site: none"):
+    for header in (
+        "Origin: http://" + host,
+        "Referer: http://%s/page" % host,
+        "Sec-Fetch-Site: none",
+    ):
         assert door.curl("/cnf?cmd=set_cm_vars&clear=1&tmp=1", "-H", header)[0] == 200
 
 
@@ -172,8 +180,8 @@ def test_seventh_connection_ends_the_oldest_idle_one(door, unchanged):
         s.close()
 
 
-def test_hundred_connections(door, unchanged):
-    idle = [door.connect() for _ in range(100)]
+def test_thirty_connections(door, unchanged):
+    idle = [door.connect() for _ in range(30)]
     assert door.curl("/api/state")[0] == 200
     for s in idle:
         s.close()
@@ -181,7 +189,10 @@ def test_hundred_connections(door, unchanged):
 
 def test_silence_is_ended(door, unchanged):
     """Half a head, half a body and nothing at all: 408 after 10 s, others served meanwhile."""
-    length = b"POST /cnf?cmd=set_cm_vars HTTP/1.1\r\n%s\r\nContent-Length: 50\r\n\r\n" % basic(door).encode()
+    length = (
+        b"POST /cnf?cmd=set_cm_vars HTTP/1.1\r\n%s\r\nContent-Length: 50\r\n\r\n"
+        % basic(door).encode()
+    )
     outcomes = []
 
     def silent(data):
@@ -191,7 +202,10 @@ def test_silence_is_ended(door, unchanged):
             got = answer(receive(s))
             outcomes.append((time.monotonic() - begin, got))
 
-    threads = [threading.Thread(target=silent, args=(data,)) for data in (b"", b"GET /x HT", length + b"{")]
+    threads = [
+        threading.Thread(target=silent, args=(data,))
+        for data in (b"", b"GET /x HT", length + b"{")
+    ]
     for thread in threads:
         thread.start()
     served = 0
@@ -206,7 +220,13 @@ def test_silence_is_ended(door, unchanged):
 
 def test_slow_sender_is_served(door):
     with door.connect() as s:
-        for part in (b"GET /api/st", b"ate HTTP/1.1\r", b"\n", basic(door).encode() + b"\r\n\r", b"\n"):
+        for part in (
+            b"GET /api/st",
+            b"ate HTTP/1.1\r",
+            b"\n",
+            basic(door).encode() + b"\r\n\r",
+            b"\n",
+        ):
             s.sendall(part)
             time.sleep(0.05)
         assert answer(receive(s))[0] == 200

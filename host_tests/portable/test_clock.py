@@ -30,8 +30,9 @@ class Ticks:
         return seconds - 946684800 if self.epoch == 2000 else seconds + 0.5
 
     def gmtime(self, seconds):
-        assert seconds == 0
-        return (self.epoch, 1, 1, 0, 0, 0, 0, 1)
+        if seconds == 0:
+            return (self.epoch, 1, 1, 0, 0, 0, 0, 1)
+        return time.gmtime(seconds + (946684800 if self.epoch == 2000 else 0))
 
 
 class Rtc:

@@ -48,8 +48,18 @@ def basic(password, user="admin"):
 def test_pbkdf2_as_published():
     """RFC 7914, 11, and the usual vector with a long password and salt."""
     for password, salt, rounds, expected in (
-        (b"passwd", b"salt", 1, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"),
-        (b"password", b"salt", 2, "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43"),
+        (
+            b"passwd",
+            b"salt",
+            1,
+            "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc",
+        ),
+        (
+            b"password",
+            b"salt",
+            2,
+            "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43",
+        ),
         (
             b"passwordPASSWORDpassword" * 3,
             b"saltSALTsaltSALTsaltSALTsaltSALTsalt",
@@ -151,7 +161,10 @@ def test_one_slow_check_at_a_time():
 
     async def together():
         await asyncio.gather(
-            attempt(desk.password), attempt(desk.password), attempt("wrong"), attempt(desk.password)
+            attempt(desk.password),
+            attempt(desk.password),
+            attempt("wrong"),
+            attempt(desk.password),
         )
 
     asyncio.run(together())

@@ -3,8 +3,8 @@
 import json
 from struct import pack
 
-from modbus import template
-from modbus.template import Template, TemplateError
+from modbus import checker
+from modbus.template import Template
 
 _NAMES = ("sdm630", "sdm72", "heidelberg", "keba_p30", "cfos_power_brain")
 
@@ -14,7 +14,7 @@ def load(name):
         with open("data/templates/%s.json" % name) as file:
             return json.load(file)
     except OSError:  # CPython runs in the source tree
-        folder = template.__file__.replace("template.py", "")
+        folder = checker.__file__.replace("checker.py", "")
         with open("%stemplates/%s.json" % (folder, name)) as file:
             return json.load(file)
 
@@ -338,19 +338,3 @@ def test_decoding_never_raises_and_gives_only_integers_states_and_none():
             for key, value in readings.items():
                 right = value in "ABCDEF" if isinstance(value, str) else isinstance(value, int)
                 assert value is None or right, (name, key, value)
-
-
-def test_the_checker_is_forgotten_and_comes_back():
-    import sys
-
-    Template(evse())
-    assert "modbus.checker" in sys.modules
-    template.forget()
-    template.forget()
-    assert "modbus.checker" not in sys.modules
-    device = Template(evse())
-    assert device.limit_writes(16000) == [(6, 300, registers(16))]
-    try:
-        Template({})
-    except TemplateError:
-        pass

@@ -4,8 +4,10 @@ import asyncio
 import os
 import socket
 import struct
+import sys
 
 from controller import ntp as ntp_module
+from controller import timekeeper
 from controller.clock import Clock
 from controller.dns import DnsError, is_address, resolve
 from controller.ntp import Ntp, NtpError, parse
@@ -253,21 +255,41 @@ def test_task_waits_for_the_network_and_asks_again_on_another():
             if seconds[0] > 60:
                 raise Finished
 
-    tested = Ntp(Clock("UTC0"), net)
+    tested = timekeeper.Timekeeper(Clock("UTC0"), net, "")
 
-    async def sync():
+    async def ask(memory):
         asked.append(seconds[0])
         return 900
 
-    tested.sync = sync
-    ntp_module.asyncio = FakeAsyncio()
+    tested._ask = ask
+    timekeeper.asyncio = FakeAsyncio()
     try:
         asyncio.run(tested.run(lambda: beats.append(seconds[0])))
     except Finished:
         pass
     finally:
-        ntp_module.asyncio = asyncio
+        timekeeper.asyncio = asyncio
     assert asked == [10, 40] and beats == list(range(61))
+
+
+def test_task_sets_the_clock_and_its_code_leaves_the_ram():
+    clock = Clock("UTC0")
+    beats = []
+
+    async def client(server):
+        net = Net()
+        net.gateway = "127.0.0.1:%d" % server.port
+        tested = timekeeper.Timekeeper(clock, net, "")
+        task = asyncio.create_task(tested.run(lambda: beats.append(1)))
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if clock.trusted:
+                break
+        task.cancel()
+        return tested.problem
+
+    assert served(good, client) == ""
+    assert clock.trusted and "controller.ntp" not in sys.modules
 
 
 # -- names

@@ -62,7 +62,11 @@ def test_takes_a_whole_site():
         "clock": {"tz": "<+0330>-3:30"},
     })  # fmt: skip
     assert changed == {"site", "meters", "evses", "buses", "contacts", "clock"}
-    assert s.doc["meters"][1]["pulses_per_kwh"] == 1000 and s.doc["meters"][1]["phases"] == [1, 2, 3]
+    assert s.doc["meters"][1]["pulses_per_kwh"] == 1000 and s.doc["meters"][1]["phases"] == [
+        1,
+        2,
+        3,
+    ]
     assert s.doc["evses"][0]["max_current_ma"] == 16000 and s.doc["evses"][1]["port"] == 502
     assert s.doc["buses"] == {"rs485_1": {"baudrate": 9600, "parity": "E", "stop": 1}}
     assert s.doc["contacts"][0]["off_delay_ms"] == 2000
@@ -142,7 +146,11 @@ def faults():
         ({"buses": {"rs485_1": {"baudrate": 9601}}}, "buses.rs485_1.baudrate", "9600"),
         ({"contacts": [{"input": 9}]}, "contacts[0].input", "1, 2"),
         ({"contacts": [{"input": 1}, {"input": 1}]}, "contacts[1].input", "twice"),
-        ({"contacts": [{"input": 1, "closed_is_active": 1}]}, "contacts[0].closed_is_active", "true"),
+        (
+            {"contacts": [{"input": 1, "closed_is_active": 1}]},
+            "contacts[0].closed_is_active",
+            "true",
+        ),
         ({"network": {"hostname": "a b"}}, "network.hostname", "ripplegate"),
         ({"http": {"port": 65536}}, "http.port", "65535"),
     )

@@ -78,7 +78,9 @@ def refused(v, *args, **kwargs):
 
 def test_numbers_and_formulas():
     v, store, _ = variables()
-    assert v.set_many([("AVAIL", 50), ("half", "55000 * avail / 100"), ("input", "PB.input1 ? 3 : 4")])
+    assert v.set_many(
+        [("AVAIL", 50), ("half", "55000 * avail / 100"), ("input", "PB.input1 ? 3 : 4")]
+    )
     assert listing(v)["AVAIL"] == {"name": "AVAIL", "expr": 50, "val": 50}
     assert listing(v)["half"]["val"] == 27500
     assert listing(v)["input"]["val"] == 3
@@ -97,7 +99,9 @@ def test_text_that_is_a_number_becomes_one():
 
 def test_errors_of_evaluation_are_said_not_raised():
     v, _, _ = variables()
-    v.set_many([("a", "1/0"), ("b", "nope + 1"), ("c", "9^9^9"), ("d", "d + 1"), ("e", "f"), ("f", "e")])
+    v.set_many(
+        [("a", "1/0"), ("b", "nope + 1"), ("c", "9^9^9"), ("d", "d + 1"), ("e", "f"), ("f", "e")]
+    )
     got = listing(v)
     for name in "abcdef":
         assert "error" in got[name] and "val" not in got[name], got[name]

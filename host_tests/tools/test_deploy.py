@@ -59,6 +59,11 @@ def own(files):
             if content is not None and path not in SETTINGS}  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _no_wait_after_ready(monkeypatch):
+    monkeypatch.setattr(deploy, "_AFTER_READY_S", 0)
+
+
 @pytest.fixture
 def peer(micropython, tmp_path):
     return Peer(micropython, tmp_path)
@@ -277,6 +282,14 @@ def test_a_board_that_does_not_fit_is_left_alone(peer, tree, capsys, fault, sent
         assert run(port, tree) == 6
     assert sentence in capsys.readouterr().err
     assert own(peer.files()) == {}
+
+
+def test_a_board_without_raw_paste_and_hardware_reset(peer, tree, newer, capsys):
+    with peer.start(plain=True) as port:
+        assert run(port, tree) == 0
+        assert run(port, newer) == 0
+    assert "version 2 2" in capsys.readouterr().out
+    assert own(peer.files()) == contents(newer)
 
 
 def test_whatever_the_chip_prints_in_between_does_not_matter(peer, tree, newer):

@@ -1,4 +1,4 @@
-"""The sentences for ports and boards that make trouble, and the plan of a deploy (no VM needed)."""
+"""The sentences for ports that make trouble, and the plan of a deploy: no board needed."""
 
 import contextlib
 import os

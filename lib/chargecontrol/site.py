@@ -4,10 +4,11 @@ Pure: the time comes in as `now_ms`, readings come in, decisions go out. One dec
 limits -> what each phase has left -> shares -> setpoints (down at once, up step by step).
 """
 
+from micropython import const
+
 from chargecontrol.limits import Limit, SetLimit, keep_or_new, smallest
 from chargecontrol.rows import phase_rows
 from chargecontrol.sharing import share
-from micropython import const
 
 _FRESH_MS = const(3000)  # a grid reading is used as it is
 _LOST_MS = const(15000)  # from here on the fallback current holds
@@ -121,25 +122,29 @@ class Site:
     """
 
     def __init__(self, settings, evses, grid_id):
-        failsafe_ma = settings["failsafe_current_ma"]
-        voltage_v = settings["voltage_v"]
         self.evses = evses
         self.grid_id = grid_id
-        self.failsafe_ma = failsafe_ma
-        self.reserve_ma = settings["reserve_current_ma"]
-        self.meter_loss_ma = settings["meter_loss_current_ma"]
         self.start_limit = Limit("start", "current")
-        self.set_limits = [
-            SetLimit(name, kind, settings[name], failsafe_ma, voltage_v)
-            for name, kind in (("max_total_current", "current"), ("max_total_power", "power"))
-        ]
-        self.limits = [self.start_limit] + self.set_limits
+        self.configure(settings)
         self.available_ma = (0, 0, 0)
         self.meter_reason = None
         self._bases = []
         self._unmatched = []  # grid readings (ms, mA of each phase) that wait for the boxes'
         self._seen_ms = None
         self._raised_ms = None
+
+    def configure(self, settings):
+        """Takes other settings; what is known of the house and the boxes stays."""
+        failsafe_ma = settings["failsafe_current_ma"]
+        voltage_v = settings["voltage_v"]
+        self.failsafe_ma = failsafe_ma
+        self.reserve_ma = settings["reserve_current_ma"]
+        self.meter_loss_ma = settings["meter_loss_current_ma"]
+        self.set_limits = [
+            SetLimit(name, kind, settings[name], failsafe_ma, voltage_v)
+            for name, kind in (("max_total_current", "current"), ("max_total_power", "power"))
+        ]
+        self.limits = [self.start_limit] + self.set_limits
 
     def decide(self, now_ms, ready, lookups, grid_ma, grid_read_ms):
         """Sets `setpoint_ma` and `reason` of each EVSE.

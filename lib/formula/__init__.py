@@ -5,4 +5,13 @@ Nothing here ever runs text as Python code, and every size is bounded (see parse
 """
 
 from .nodes import FormulaError as FormulaError
-from .parser import parse as parse
+
+
+def parse(text):
+    """Returns the Expression that `text` means: .value(lookup), .names. Raises FormulaError.
+
+    The parser is imported when it is needed, so that a small machine may drop it in between.
+    """
+    from .parser import parse as read
+
+    return read(text)

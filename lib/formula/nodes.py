@@ -63,6 +63,40 @@ class FormulaError(Exception):
         return SENTENCES[self.code].format(*self.values)
 
 
+class Expression:
+    """A formula that has been read and is correct in form."""
+
+    def __init__(self, root):
+        self._root = root
+
+    def value(self, lookup):
+        """The value of the formula, an int or a float; FormulaError if there is none.
+
+        lookup(object, field) gets lower-case strings (object "" for a bare name) and returns a
+        number, or None for a name that is known but has no value now. It raises KeyError for an
+        unknown name; a FormulaError of its own becomes one of this formula. Anything else that
+        it raises is a fault of the program and passes through.
+        """
+        root = self._root
+        return root[0](root, lookup)
+
+    @property
+    def names(self):
+        """The (object, field) pairs that the formula asks lookup for, exists() included."""
+        found = []
+        todo = [self._root]
+        while todo:
+            node = todo.pop()
+            if node[0] is read or node[0] is exists:
+                if node[1:3] not in found:
+                    found.append(node[1:3])
+            else:
+                for item in reversed(node):
+                    if isinstance(item, tuple):
+                        todo.append(item)
+        return tuple(found)
+
+
 def fit(value, column):
     """Return value if it is finite and, as an integer, of at most 62 bits; else FormulaError."""
     if isinstance(value, int):

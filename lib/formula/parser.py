@@ -24,40 +24,6 @@ _NUMBER = const("0123456789.")
 _NAME = const("0123456789._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
-class Expression:
-    """A formula that has been read and is correct in form."""
-
-    def __init__(self, root):
-        self._root = root
-
-    def value(self, lookup):
-        """The value of the formula, an int or a float; FormulaError if there is none.
-
-        lookup(object, field) gets lower-case strings (object "" for a bare name) and returns a
-        number, or None for a name that is known but has no value now. It raises KeyError for an
-        unknown name; a FormulaError of its own becomes one of this formula. Anything else that
-        it raises is a fault of the program and passes through.
-        """
-        root = self._root
-        return root[0](root, lookup)
-
-    @property
-    def names(self):
-        """The (object, field) pairs that the formula asks lookup for, exists() included."""
-        found = []
-        todo = [self._root]
-        while todo:
-            node = todo.pop()
-            if node[0] is nodes.read or node[0] is nodes.exists:
-                if node[1:3] not in found:
-                    found.append(node[1:3])
-            else:
-                for item in reversed(node):
-                    if isinstance(item, tuple):
-                        todo.append(item)
-        return tuple(found)
-
-
 def parse(text):
     """Read a formula and return its Expression; FormulaError tells what is wrong and where."""
     if not isinstance(text, str):
@@ -89,7 +55,7 @@ def parse(text):
     _reduce(_CHOICE, operands, waiting)
     if waiting:
         raise FormulaError("no_colon" if waiting[-1][2] == "?" else "not_closed", waiting[-1][1])
-    return Expression(_node(operands[0]))
+    return nodes.Expression(_node(operands[0]))
 
 
 def _token_end(text, start):

@@ -1,7 +1,7 @@
 """Checks the data of a device template and lays it out for Template.
 
-Every key is described in docs/devices.md. Needed only while templates are made: template.forget()
-gives its RAM back.
+Every key is described in docs/devices.md. Needed only while templates are made: a small machine
+may drop this module afterwards.
 """
 
 from micropython import const

@@ -118,16 +118,6 @@ class Template:
         return register_bytes(entry[which], value)
 
 
-def forget():
-    """Gives back the RAM of the checker; the next Template loads it again."""
-    import sys
-
-    import modbus
-
-    if sys.modules.pop("modbus.checker", None):
-        delattr(modbus, "checker")
-
-
 def _raw(register, current_ma, factor):
     """Register value for a current; integers are rounded down."""
     num, den = factor

@@ -13,15 +13,15 @@ sys.path[:] = [chip, ".frozen"]
 if tree.endswith(".img"):
     import rom
 
-    rom.mount(tree)
+    rom.mount(tree, "/rom")
     tree = "/rom"
 sys.path[:0] = [tree, tree + "/lib"]
 
 # What every firmware has in any case, and what stands for the chip.
 import asyncio.stream  # noqa: E402,F401
-
 import binascii  # noqa: E402,F401
 import hashlib  # noqa: E402,F401
+
 import machine  # noqa: E402,F401
 import network  # noqa: E402,F401
 

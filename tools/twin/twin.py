@@ -11,6 +11,7 @@ from .contacts import ChipChannel, Inputs
 from .errors import TwinError
 from .heidelberg import Heidelberg
 from .keba import Keba
+from .ntp import NtpServer
 from .panel import Panel
 from .physics import VOLTAGE_V, WH, Energy, rotated
 from .record import Recorder
@@ -18,7 +19,7 @@ from .sdm630 import Sdm630
 from .tcp import TcpServer
 
 _STEP_S = 0.1
-_HTTP, _CHIP, _TCP = 4, 5, 6
+_HTTP, _CHIP, _TCP, _NTP = 4, 5, 6, 9
 _BOXES = {"heidelberg": Heidelberg, "keba_p30": Keba}
 
 
@@ -27,7 +28,7 @@ class Twin:
 
     config: dict laid over config.DEFAULTS; scenario: name, path or dict; board: a board.json
     object; record_dir: folder for twin.csv and twin.png. Ports are port_base + 4 (HTTP), + 5
-    (chip channel), + 6 and up (Modbus TCP devices); port_base 0 takes any free ports.
+    (chip channel), + 6 to + 8 (Modbus TCP devices), + 9 (time, UDP); port_base 0 takes any free ports.
     Raises TwinError when config or scenario is not right.
     """
 
@@ -73,6 +74,7 @@ class Twin:
             self.meters[item["id"]] = meter = Sdm630(item, self.t_ms, energy)
             self._attach(meter, item)
         self.chip = ChipChannel()
+        self.ntp = NtpServer()
         self.inputs = self.chip.inputs = Inputs(config["board"], self._rng, self.chip.send)
         self.chip.on_lost.append(self.flush)
         self._s0_wms = [0] * len(config["s0"])
@@ -104,6 +106,7 @@ class Twin:
             await server.start(self.host, base and base + _TCP + i)
             self.tcp_ports[id_] = server.port
         await self.chip.start(self.host, base and base + _CHIP)
+        await self.ntp.start(self.host, base and base + _NTP)
         self.chip_port = self.chip.port
         self.http_port = await self._panel.start(self.host, base and base + _HTTP)
         self.step(0)
@@ -117,6 +120,7 @@ class Twin:
         self.inputs.stop()
         await self._panel.stop()
         await self.chip.stop()
+        await self.ntp.stop()
         for part in (*self.tcp.values(), *self.buses.values()):
             await part.stop()
         await self.recorder.close()

@@ -1,0 +1,105 @@
+"""Start-up: makes the parts that settings and board ask for, and starts their tasks.
+
+Nothing of this is needed afterwards, so the module leaves the RAM again (controller/unload.py); no
+function defined here may live on, since it would keep the module.
+"""
+
+import json
+
+from micropython import const
+
+from chargecontrol.site import Site
+from controller.board import Board
+from controller.contacts import Contacts
+from controller.cycle import Cycle
+from controller.device import Server
+from controller.inputs import BoardError
+from controller.installation import Installation
+from controller.names import Names
+from controller.net import Network
+from controller.settings import Settings
+from controller.timekeeper import Timekeeper
+from controller.variables import Variables
+
+_STUCK_MS = const(5000)
+_LINK_STUCK_MS = const(20000)
+
+
+def build(controller):
+    """Gives the controller its parts; what can't be used becomes a fault, never an exception."""
+    document = _board_document(controller)
+    board = _board(controller, document)
+    controller.board_name = board.name
+    controller.inputs = board.inputs
+    controller.relays = board.relays
+    controller.leds = board.leds
+    controller.button = board.button
+    controller.settings = Settings(controller.store, controller.load_json, document)
+    controller.variables = Variables(controller.store, controller.clock.now_ms)
+    for part in (controller.settings, controller.variables):
+        if part.problem:
+            controller.fault(str(part.problem))
+    _make_site(controller, board)
+    doc = controller.settings.doc
+    controller.network = Network(board, doc["network"], controller.clock, controller.log)
+    controller.timekeeper = Timekeeper(
+        controller.clock, controller.network, doc["clock"]["ntp_host"]
+    )
+
+
+def _board_document(controller):
+    try:
+        with open("board.json") as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        controller.fault("board.json can't be read (%s): deploy again" % error)
+        return {"name": "no board.json"}
+
+
+def _board(controller, document):
+    try:
+        board = Board(document)
+    except BoardError as error:
+        controller.fault(str(error))
+        board = Board({"name": document.get("name", "?")})
+    for error in board.faults:
+        controller.fault(str(error))
+    return board
+
+
+def _make_site(controller, board):
+    doc = controller.settings.doc
+    controller.clock.set_zone(doc["clock"]["tz"])
+    installation = Installation(doc, board)
+    for fault in installation.faults:
+        controller.fault(fault)
+    controller.devices = installation.devices
+    controller.links = installation.links
+    controller.pulse_meters = [d for d in installation.devices.values() if hasattr(d, "sample")]
+    controller.contacts = Contacts(
+        controller.inputs,
+        doc["contacts"],
+        controller.clock,
+        controller.contact_changed,
+        installation.pulse_meters,
+    )
+    controller.names = Names(controller)
+    controller.evses = installation.evses
+    evses = [installation.evses[c["id"]] for c in doc["evses"] if c["id"] in installation.evses]
+    controller.site = Site(doc["site"], evses, installation.grid_id)
+    controller.cycle = Cycle(controller)
+
+
+def start(controller):
+    """Starts the tasks; call it in the running loop."""
+    supervisor = controller.supervisor
+    supervisor.start("cycle", controller.cycle.run, True, _STUCK_MS)
+    supervisor.start("contacts", controller.contacts.run, True, _STUCK_MS)
+    if controller.inputs.polled:
+        supervisor.start("expander", controller.inputs.run)
+    for name, _, devices in controller.links:
+        server = Server(devices, controller.clock.now_ms)
+        supervisor.start("link " + name, server.run, False, _LINK_STUCK_MS)
+    supervisor.start("network", controller.network.run, False, _LINK_STUCK_MS)
+    supervisor.start("time", controller.timekeeper.run, False, _LINK_STUCK_MS)
+    supervisor.start("housekeeping", controller.keep_house)
