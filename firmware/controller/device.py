@@ -48,6 +48,9 @@ class Device:
         self._failures = 0
         self._not_before_ms = 0
         self._due_ms = [0] * len(template.blocks)
+        # The reading is whole when the last of the most often read blocks is there.
+        hot = template.blocks[0][3]
+        self._whole_at = [n for n in range(len(template.blocks)) if template.blocks[n][3] <= hot][-1]
         self._setup = None
         self._stored = None
         self._watchdog_ms = 0
@@ -131,8 +134,9 @@ class Device:
         start, _ = await self._ask(fc, address, count)
         self.template.decode(number, self.link.rx, start, self.readings)
         self._due_ms[number] = asked_ms + every_ms
-        if number == 0:
+        if number == self._whole_at:
             self.read_ms = asked_ms
+        if number == 0:
             self.com_error = False
             self.error_since_ms = self.problem = None
 
@@ -168,6 +172,8 @@ class Device:
         self.complaint = "%s: %s" % (job if isinstance(job, str) else "block %d" % job, error)
         if isinstance(job, int):
             self._due_ms[job] = now_ms + _REFRESH_MS
+            if job == self._whole_at:
+                self.read_ms = now_ms
         else:
             if job == "setup":
                 self._setup.pop(0)

@@ -65,18 +65,20 @@ class Evse:
             self._read = self._read[1 - _READINGS :] + [(self.read_ms, self.measured_ma)]
 
     def drawn_at(self, at_ms, line):
-        """mA on a line of the box at a time, between the readings around it; None: not known yet."""
+        """(least, most) mA on a line of the box at a time, by the readings around it.
+
+        None: there is no later reading yet.
+        """
         later = None
         for reading in reversed(self._read):
             read_ms, measured_ma = reading
             if read_ms <= at_ms:
-                if later is None:
-                    return None if read_ms < at_ms else measured_ma[line]
-                rise_ma = later[1][line] - measured_ma[line]
-                passed_ms = at_ms - read_ms
-                return measured_ma[line] + rise_ma * passed_ms // (later[0] - read_ms)
+                if later is None and read_ms < at_ms:
+                    return None
+                pair = (measured_ma[line], (later if read_ms < at_ms else reading)[1][line])
+                return min(pair), max(pair)
             later = reading
-        return later[1][line] if later else None
+        return (later[1][line],) * 2 if later else None
 
     def unread_ma(self, now_ms):
         """What a silent box may draw beyond its last reading, by its last order or its fail-safe."""
@@ -194,18 +196,24 @@ class Site:
         """Books what the house itself drew at a grid reading; False: boxes still have to be read.
 
         Grid meter and boxes are read one after the other. A car that ramps meanwhile would look
-        like a load of the house, and be lowered twice; so the boxes' currents are taken as of the
-        time of the grid reading.
+        like a load of the house, and be lowered twice. The readings of a box around the grid
+        reading say what it drew at least and at most; while the house's last load lies in what
+        that leaves, it is taken not to have changed.
         """
-        base = list(grid_ma)
+        low = list(grid_ma)
+        high = list(grid_ma)
         for evse in self.evses:
             for line in range(3):
-                drawn_ma = evse.drawn_at(read_ms, line)
-                if drawn_ma is None:
+                drawn = evse.drawn_at(read_ms, line)
+                if drawn is None:
                     if evse.silent_since_ms is None and now_ms - read_ms < _MATCH_MS:
                         return False
-                    drawn_ma = evse.measured_ma[line]
-                base[evse.house_phase(line)] -= drawn_ma
+                    drawn = (evse.measured_ma[line],) * 2
+                phase = evse.house_phase(line)
+                low[phase] -= drawn[1]
+                high[phase] -= drawn[0]
+        last = self._bases[-1] if self._bases else high
+        base = [min(max(last[i], low[i]), high[i]) for i in range(3)]
         self._bases = (self._bases + [base])[-_HISTORY:]
         return True
 
