@@ -165,7 +165,7 @@ def build_chip():
     """Builds build/chip.img, the simulated chip's own modules, and returns its path."""
     tree = BUILD / "chip"
     with _alone(tree):
-        for name in ("machine", "network"):
+        for name in ("machine", "network", "i2c"):
             compile_file(ROOT / "tools" / "chip" / (name + ".py"), tree / (name + ".mpy"))
         return _image(tree, BUILD / "chip.img")
 

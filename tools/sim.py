@@ -15,7 +15,7 @@ import signal
 import sys
 
 from tools.fetch_micropython import MicroPythonMissing
-from tools.simulation import HEAP, ROOT, SimError, Simulation
+from tools.simulation import ROOT, SimError, Simulation
 from tools.twin import TwinError
 
 
@@ -98,7 +98,6 @@ def options_from_environment():
         "runtime": _choice("RUNTIME", "micropython", ("micropython", "cpython")),
         "profile": _choice("PROFILE", "files", ("files", "image")),
         "board": os.environ.get("BOARD") or "esp32-devkit",
-        "heap": os.environ.get("HEAP") or HEAP,
         "fresh": bool(os.environ.get("FRESH")),
     }
 

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError, ClientSession, encode_basic_auth
 
 from tools import build
 from tools.fetch_micropython import find
@@ -23,7 +23,7 @@ CAUSE_HARD, CAUSE_WATCHDOG, CAUSE_POWER_ON = 2, 3, 1
 READY_WITHIN_S = 60
 # What an ESP32 without PSRAM has left for Python, less than that: the simulated chip's own modules
 # need about 9 kB of it.
-HEAP = "120k"
+HEAP = os.environ.get("HEAP") or "120k"
 
 # An installation that the scenarios know: a grid meter and one wallbox on RS-485, one on TCP, and
 # a house connection that contact 1 and the variable AVAIL limit.
@@ -58,6 +58,7 @@ def settings(twin, http_port):
         ],
         "contacts": [{"input": 1}, {"input": 2}],
         "http": {"port": http_port},
+        "network": {"ssid": "simulation", "password": "simulation"},
         "clock": {"ntp_host": "127.0.0.1:%d" % twin.ntp.port},
     }
 
@@ -121,7 +122,8 @@ class Board:
             await self._console(self._process.stdout)
             code = await self._process.wait()
             if code not in (RESET_EXIT, WATCHDOG_EXIT):
-                raise SimError("the firmware ended with code %d" % code)
+                last = "\n".join(self.console[-12:])
+                raise SimError("the firmware ended with code %d:\n%s" % (code, last))
             cause = CAUSE_HARD if code == RESET_EXIT else CAUSE_WATCHDOG
             self.restarts += 1
             self._tell("board | restarts (%s)" % ("reset" if code == RESET_EXIT else "watchdog"))
@@ -191,6 +193,10 @@ class Simulation:
     @property
     def panel(self):
         return "http://127.0.0.1:%d" % self.twin.http_port
+
+    def authorization(self):
+        """The HTTP headers of user admin."""
+        return {"Authorization": encode_basic_auth("admin", self.board.password)}
 
     async def start(self):
         """Starts both; returns when the firmware's HTTP door answers."""

@@ -9,37 +9,46 @@ import json
 from micropython import const
 
 from chargecontrol.site import Site
-from controller.board import Board
 from controller.contacts import Contacts
 from controller.cycle import Cycle
 from controller.device import Server
 from controller.inputs import BoardError
-from controller.installation import Installation
 from controller.names import Names
-from controller.net import Network
-from controller.settings import Settings
-from controller.timekeeper import Timekeeper
-from controller.variables import Variables
+from controller.unload import unload
 
 _STUCK_MS = const(5000)
 _LINK_STUCK_MS = const(20000)
 
 
 def build(controller):
-    """Gives the controller its parts; what can't be used becomes a fault, never an exception."""
+    """Gives the controller its parts; what can't be used becomes a fault, never an exception.
+
+    Readers are unloaded as soon as they have read: their peaks must not add up.
+    """
     document = _board_document(controller)
+    _settings(controller, document)
+    unload()
     board = _board(controller, document)
-    controller.board_name = board.name
-    controller.inputs = board.inputs
-    controller.relays = board.relays
-    controller.leds = board.leds
-    controller.button = board.button
+    _make_site(controller, board)
+    unload()
+    _network(controller, board)
+
+
+def _settings(controller, document):
+    from controller.settings import Settings
+    from controller.variables import Variables
+
     controller.settings = Settings(controller.store, controller.load_json, document)
     controller.variables = Variables(controller.store, controller.clock.now_ms)
     for part in (controller.settings, controller.variables):
         if part.problem:
             controller.fault(str(part.problem))
-    _make_site(controller, board)
+
+
+def _network(controller, board):
+    from controller.net import Network
+    from controller.timekeeper import Timekeeper
+
     doc = controller.settings.doc
     controller.network = Network(board, doc["network"], controller.clock, controller.log)
     controller.timekeeper = Timekeeper(
@@ -57,6 +66,8 @@ def _board_document(controller):
 
 
 def _board(controller, document):
+    from controller.board import Board
+
     try:
         board = Board(document)
     except BoardError as error:
@@ -64,10 +75,17 @@ def _board(controller, document):
         board = Board({"name": document.get("name", "?")})
     for error in board.faults:
         controller.fault(str(error))
+    controller.board_name = board.name
+    controller.inputs = board.inputs
+    controller.relays = board.relays
+    controller.leds = board.leds
+    controller.button = board.button
     return board
 
 
 def _make_site(controller, board):
+    from controller.installation import Installation
+
     doc = controller.settings.doc
     controller.clock.set_zone(doc["clock"]["tz"])
     installation = Installation(doc, board)

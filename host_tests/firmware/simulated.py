@@ -4,7 +4,7 @@ import asyncio
 import functools
 import time
 
-from aiohttp import BasicAuth, ClientSession
+from aiohttp import ClientSession
 
 from tools.simulation import Simulation
 
@@ -56,7 +56,12 @@ class Site:
 
     async def risen(self):
         """Waits until the cars have what the 25 kW of the usual site leave."""
-        await self.until(lambda: self.sum_ma() > 33000, 40, "the rise to the full current")
+
+        def full():
+            told = all(box.report()["written_ms"] for box in self.twin.boxes.values())
+            return told and self.sum_ma() > 33000
+
+        await self.until(full, 40, "the rise to the full current")
 
     def console(self):
         return "\n".join(self.simulation.board.console[-30:])
@@ -70,8 +75,7 @@ def simulated(**options):
         def run(tmp_path):
             async def inner():
                 async with Simulation(tmp_path, **options) as simulation:
-                    auth = BasicAuth("admin", simulation.board.password)
-                    async with ClientSession(auth=auth) as session:
+                    async with ClientSession(headers=simulation.authorization()) as session:
                         await test(Site(simulation, session))
 
             asyncio.run(inner())

@@ -5,7 +5,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from aiohttp import BasicAuth, ClientSession
+from aiohttp import ClientSession
 
 from tools import build
 from tools.fetch_micropython import find
@@ -20,7 +20,7 @@ _AT_ONCE = 4
 
 
 async def state(simulation):
-    async with ClientSession(auth=BasicAuth("admin", simulation.board.password)) as session:
+    async with ClientSession(headers=simulation.authorization()) as session:
         async with session.get(simulation.http + "/api/state") as answer:
             return await answer.json()
 
@@ -132,10 +132,9 @@ async def requests_per_s(port, head):
 
 async def cnf_rate(simulation):
     """Requests/s of /cnf divided by those of an empty microdot route, in the same run."""
-    authorization = BasicAuth("admin", simulation.board.password).encode()
-    head = (
-        "GET /cnf?cmd=get_cm_vars HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n" % authorization
-    ).encode()
+    authorization = simulation.authorization()["Authorization"]
+    head = "GET /cnf?cmd=get_cm_vars HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n"
+    head = (head % authorization).encode()
     port = free_port()
     tree = build.build_microdot()
     process = await asyncio.create_subprocess_exec(

@@ -13,12 +13,11 @@ import socket
 import sys
 import time
 
-MICROPYTHON = sys.implementation.name == "micropython"
-RESET_EXIT = 64
-PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+_MICROPYTHON = sys.implementation.name == "micropython"
+_RESET_EXIT = 64
 _O_NONBLOCK = 0o4000
 
-if MICROPYTHON:
+if _MICROPYTHON:
     import ffi
 
     _libc = ffi.open("libc.so.6")
@@ -129,14 +128,6 @@ class Pin:
         self._out = 1 if level else 0
         channel.send("out %d %d\n" % (self.number, self._out))
 
-    __call__ = value
-
-    def on(self):
-        self.value(1)
-
-    def off(self):
-        self.value(0)
-
     def irq(self, handler=None, trigger=3, hard=False):
         self._handler = handler
         self._trigger = trigger
@@ -149,50 +140,6 @@ class Pin:
             self._handler(self)
 
 
-class I2C:
-    """Input expanders of one byte (PCF8574; TCA9554 through register 0)."""
-
-    def __init__(self, number, scl=None, sda=None, freq=100000):
-        channel.follow()
-
-    def scan(self):
-        return sorted(channel.expanders)
-
-    def _byte(self, address):
-        if address not in channel.expanders:
-            raise OSError(19, "no I2C device at %d" % address)
-        return channel.expanders[address]
-
-    def readfrom(self, address, count):
-        return bytes([self._byte(address)] * count)
-
-    def readfrom_into(self, address, buffer):
-        buffer[:] = self.readfrom(address, len(buffer))
-
-    def readfrom_mem(self, address, register, count):
-        return self.readfrom(address, count)
-
-    def readfrom_mem_into(self, address, register, buffer):
-        self.readfrom_into(address, buffer)
-
-    def writeto(self, address, data):
-        self._byte(address)
-        channel.send("i2c %d %d\n" % (address, data[-1]))
-
-    def writeto_mem(self, address, register, data):
-        self._byte(address)
-        if register == 1:
-            channel.send("i2c %d %d\n" % (address, data[-1]))
-
-
-SoftI2C = I2C
-
-
-class SPI:
-    def __init__(self, *arguments, **options):
-        pass
-
-
 class UART:
     """A UART on a pseudo terminal; `txdone` tells the wire's time, not the pipe's."""
 
@@ -201,7 +148,7 @@ class UART:
         if path is None:
             raise ValueError("UART(%d) doesn't exist" % number)
         self._file = open(path, "r+b", buffering=0)
-        if MICROPYTHON:
+        if _MICROPYTHON:
             descriptor = self._file.fileno()
             _fcntl(descriptor, 4, _fcntl(descriptor, 3, 0) | _O_NONBLOCK)
         else:
@@ -258,17 +205,19 @@ class RTC:
 
 def reset():
     print("machine.reset()")
-    sys.stdout.flush() if hasattr(sys.stdout, "flush") else None
-    raise SystemExit(RESET_EXIT)
+    raise SystemExit(_RESET_EXIT)
 
 
 def reset_cause():
-    return _CONFIG.get("cause", PWRON_RESET)
+    return _CONFIG.get("cause", 1)
 
 
-def unique_id():
-    return b"\x24\x0a\xc4\x12\x34\x56"
+def __getattr__(name):
+    """What few boards have is loaded only where it is asked for."""
+    if name == "I2C":
+        from i2c import I2C
 
-
-def freq(hertz=None):
-    return 160000000
+        return I2C
+    if name == "SPI":
+        return lambda *pins, **options: None
+    raise AttributeError(name)
