@@ -212,6 +212,31 @@ def test_a_silent_box_keeps_its_last_order_reserved():
     assert world.evses[0].setpoint_ma == 14000  # now its fail-safe current counts
 
 
+def test_a_silent_box_that_falls_back_leaves_nothing_to_others():
+    """It may return to its last order at any moment, though the grid meter shows less."""
+    world = World([box("E1"), box("E2", max_current_ma=32000)], max_total_current=30000)
+    assert sum(world.run(40)) == 29000
+    before = world.evses[1].setpoint_ma
+    world.evses[0].silent_since_ms = world.now_ms
+    for _ in range(20):
+        world.now_ms += 1000
+        grid = [1000 + 6000 + world.evses[1].setpoint_ma] * 3
+        world.evses[1].read_ms = world.now_ms
+        world.evses[1].measured_ma = [world.evses[1].setpoint_ma] * 3
+        world.site.decide(world.now_ms, True, (world.lookup,) * 3, grid, world.now_ms)
+    assert world.evses[1].setpoint_ma <= before
+
+
+def test_a_meter_that_answers_without_currents_counts_as_lost():
+    world = World([box()])
+    assert world.run(30) == [16000]
+    for _ in range(16):
+        world.now_ms += 1000
+        world.site.decide(world.now_ms, True, (world.lookup,) * 3, None, world.now_ms)
+    assert world.evses[0].setpoint_ma == 6000
+    assert world.evses[0].reason.code == "grid_meter_lost"
+
+
 def test_rotation_and_one_phase_boxes_load_the_right_phase():
     world = World([box(phases=1, phase_rotation=120)], max_total_current=20000)
     world.house_ma = [1000, 9000, 1000]

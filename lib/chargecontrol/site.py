@@ -80,13 +80,12 @@ class Evse:
             later = reading
         return (later[1][line],) * 2 if later else None
 
-    def unread_ma(self, now_ms):
-        """What a silent box may draw beyond its last reading, by its last order or its fail-safe."""
+    def counted_ma(self, now_ms):
+        """What a silent box counts as drawing: its last order, later its fail-safe current; else 0."""
         if self.silent_since_ms is None or self.sent_ma is None:
             return 0
         failed_safe = now_ms - self.silent_since_ms >= _SILENT_FAILSAFE_MS
-        may_draw = self.failsafe_ma if failed_safe else self.sent_ma
-        return max(0, may_draw - max(self.measured_ma))
+        return self.failsafe_ma if failed_safe else self.sent_ma
 
     def wish(self, now_ms, cap_ma):
         """Sets what sharing needs to know of it."""
@@ -181,7 +180,8 @@ class Site:
             evse.remember()
         while self._unmatched and self._take_base(now_ms, *self._unmatched[0]):
             self._unmatched.pop(0)
-        age_ms = now_ms - read_ms if read_ms is not None else _LOST_MS
+        # A meter that answers without saying the currents is as good as silent.
+        age_ms = now_ms - self._seen_ms if self._seen_ms is not None else _LOST_MS
         if age_ms >= _LOST_MS:
             code, trust = "grid_meter_lost", "lost"
         elif age_ms > _FRESH_MS:
@@ -205,8 +205,10 @@ class Site:
         for evse in self.evses:
             for line in range(3):
                 drawn = evse.drawn_at(read_ms, line)
-                if drawn is None:
-                    if evse.silent_since_ms is None and now_ms - read_ms < _MATCH_MS:
+                if evse.silent_since_ms is not None:
+                    drawn = (0, max(evse.measured_ma[line], evse.sent_ma or 0))
+                elif drawn is None:
+                    if now_ms - read_ms < _MATCH_MS:
                         return False
                     drawn = (evse.measured_ma[line],) * 2
                 phase = evse.house_phase(line)
@@ -228,10 +230,10 @@ class Site:
         if trust == "held":
             left -= _HOLD_MARGIN_MA
         for evse in self.evses:
-            unread_ma = evse.unread_ma(now_ms)
+            counted_ma = evse.counted_ma(now_ms)
             for line in range(evse.phases):
                 if evse.house_phase(line) == phase:
-                    left -= unread_ma
+                    left -= counted_ma
         return left
 
     def _settled(self, now_ms, trust, grid_read_ms):
