@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools" / "cpython"), str(ROOT / "tools")]
-
-sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "firmware")]
+sys.path[:0] = [str(ROOT / name) for name in ("lib", "firmware", "tools/cpython", "tools")]
 
 import compat  # noqa: E402,F401  (adds MicroPython's names before a test imports firmware)
-import portable  # noqa: E402
-from fetch_micropython import MicroPythonMissing, find  # noqa: E402
 
 import build  # noqa: E402
+import portable  # noqa: E402
 from controller import data  # noqa: E402
+from fetch_micropython import MicroPythonMissing, find  # noqa: E402
 
 data.roots.insert(0, str(build.build_python() / "data") + "/")
 
@@ -40,7 +38,7 @@ def pytest_collect_file(file_path, parent):
 
 
 class VmFile(pytest.File):
-    """The tests of one portable file on the VM: all in one process, started by the first of them."""
+    """The tests of one portable file on the VM: all in one process, started by the first."""
 
     results = None
 

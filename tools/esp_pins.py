@@ -24,8 +24,12 @@ CHIPS = {
         "pins": {*range(0, 22), *range(26, 49)},
         "flash": set(range(26, 33)),
         "psram": set(range(33, 38)),
-        "console": {43: "UART0, the console", 44: "UART0, the console",
-                    19: "the USB port", 20: "the USB port"},
+        "console": {
+            43: "UART0, the console",
+            44: "UART0, the console",
+            19: "the USB port",
+            20: "the USB port",
+        },
         "input_only": set(),
         "strapping": {
             0: "high at start, or the chip waits for a download",
@@ -35,6 +39,6 @@ CHIPS = {
         },
         "glitch": set(),
     },
-}  # fmt: skip
+}
 RMII_DATA = {19: "TXD0", 21: "TX_EN", 22: "TXD1", 25: "RXD0", 26: "RXD1", 27: "CRS_DV"}
 RMII_CLOCK = {"in": {0}, "out": {0, 16, 17}}

@@ -46,8 +46,8 @@ def _mirror():
     """Address of the Debian mirror that this machine's apt uses."""
     if not shutil.which("apt-get"):
         raise MicroPythonMissing(
-            "A 32-bit MicroPython 1.25 is not on PATH, and this system has no apt to fetch it with: "
-            "install one (unix port, 32 bit) and put it on PATH."
+            "A 32-bit MicroPython 1.25 is not on PATH, and this system has no apt to fetch it "
+            "with: install one (unix port, 32 bit) and put it on PATH."
         )
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)"],
@@ -100,14 +100,24 @@ def _fetch():
     print("Fetching MicroPython 1.25 (32 bit) ...", file=sys.stderr, flush=True)
     _run(["apt-get", "update", "-q"], env, "package list")
     _run(
-        ["apt-get", "install", "-q", "-y", "--download-only", "--no-install-recommends",
-         "micropython"], env, "packages")  # fmt: skip
+        [
+            "apt-get",
+            "install",
+            "-q",
+            "-y",
+            "--download-only",
+            "--no-install-recommends",
+            "micropython",
+        ],
+        env,
+        "packages",
+    )
     tree = CACHE / "root"
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir()
     for package in sorted((apt / "archives").glob("*.deb")):
         _run(["dpkg", "-x", str(package), str(tree)], env, package.name)
-    # A machine may have lib -> usr/lib or not: the loader and libraries are found wherever they are.
+    # Some machines have lib -> usr/lib: loader and libraries are found wherever they are.
     loader = next(p for p in sorted(tree.rglob("ld-linux.so.2")) if p.is_file())
     libraries = sorted({str(p.parent.relative_to(CACHE)) for p in tree.rglob("lib*.so.*")})
     WRAPPER.write_text(
@@ -129,8 +139,8 @@ def find():
     _fetch()
     if not _usable(str(WRAPPER)):
         raise MicroPythonMissing(
-            "The fetched MicroPython does not start here: this kernel may not run 32-bit programs. "
-            "Put a 32-bit micropython 1.25 on PATH."
+            "The fetched MicroPython does not start here: this kernel may not run 32-bit "
+            "programs. Put a 32-bit micropython 1.25 on PATH."
         )
     return str(WRAPPER)
 

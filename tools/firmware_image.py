@@ -13,8 +13,17 @@ MINIMUM_VERSION = (1, 25)
 NEWEST_TRIED = (1, 28)
 # Where the image begins in the flash: the ROM of the first ESP32 looks for its loader at 0x1000.
 OFFSETS = {"esp32": 0x1000, "esp32s3": 0x0}
-_CHIP_IDS = {0: "esp32", 2: "esp32s2", 5: "esp32c3", 9: "esp32s3", 12: "esp32c2", 13: "esp32c6",
-             16: "esp32h2", 18: "esp32p4", 23: "esp32c5"}  # fmt: skip
+_CHIP_IDS = {
+    0: "esp32",
+    2: "esp32s2",
+    5: "esp32c3",
+    9: "esp32s3",
+    12: "esp32c2",
+    13: "esp32c6",
+    16: "esp32h2",
+    18: "esp32p4",
+    23: "esp32c5",
+}
 _MAGIC = 0xE9
 _TABLE_AT = 0x8000
 _TABLE_SIZE = 0xC00

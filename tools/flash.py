@@ -92,28 +92,48 @@ def fetch(name, chip, site=SITE):
 
 def command(port, chip, firmware, erase):
     """The esptool call that writes the image."""
-    where = [] if port in ("", "auto") else ["--port", full_name(port)]
+    where = [] if port == "auto" else ["--port", full_name(port)]
     return [
-        sys.executable, "-m", "esptool", "--chip", chip, *where, "--baud", _BAUD, "write-flash",
-        *(["--erase-all"] if erase else []), hex(OFFSETS[chip]), str(firmware),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "esptool",
+        "--chip",
+        chip,
+        *where,
+        "--baud",
+        _BAUD,
+        "write-flash",
+        *(["--erase-all"] if erase else []),
+        hex(OFFSETS[chip]),
+        str(firmware),
+    ]
 
 
 _SENTENCES = (
-    (r"could not open|no such file|could not exclusively|No serial ports|Access is denied",
-     "esptool could not open the port: is the board plugged in, is the name right (PORT=...), is "
-     "another program using it, and may you (group dialout)?"),
-    (r"This chip is ([\w-]+)|chip type mismatch|Wrong (?:--)?chip",
-     "The chip on the board is not the one that BOARD=... has. Nothing was written."),
-    (r"Failed to connect|No serial data received|Wrong boot mode|Invalid head of packet",
-     "The chip does not answer. Hold its BOOT button, press EN (reset) once, let go of BOOT, and "
-     "try again; a board without buttons needs GPIO0 tied to GND while it gets power."),
-    (r"MD5 of file does not match|digest|verif\w* failed",
-     "What was written does not read back the same. Try again, with a shorter cable, or power the "
-     "board from its own supply."),
-    (r"lost|disconnected|write timeout|The chip stopped responding",
-     "The connection broke off. Try again; the board's loader is in ROM and always answers."),
-)  # fmt: skip
+    (
+        r"could not open|no such file|could not exclusively|No serial ports|Access is denied",
+        "esptool could not open the port: is the board plugged in, is the name right (PORT=...), "
+        "is another program using it, and may you (group dialout)?",
+    ),
+    (
+        r"This chip is ([\w-]+)|chip type mismatch|Wrong (?:--)?chip",
+        "The chip on the board is not the one that BOARD=... has. Nothing was written.",
+    ),
+    (
+        r"Failed to connect|No serial data received|Wrong boot mode|Invalid head of packet",
+        "The chip does not answer. Hold its BOOT button, press EN (reset) once, let go of BOOT, "
+        "and try again; a board without buttons needs GPIO0 tied to GND while it gets power.",
+    ),
+    (
+        r"MD5 of file does not match|digest|verif\w* failed",
+        "What was written does not read back the same. Try again, with a shorter cable, or power "
+        "the board from its own supply.",
+    ),
+    (
+        r"lost|disconnected|write timeout|The chip stopped responding",
+        "The connection broke off. Try again; the board's loader is in ROM and always answers.",
+    ),
+)
 
 
 def explain(output):
@@ -138,6 +158,8 @@ def run_esptool(call):
 
 
 def flash(port, board, firmware, erase):
+    if not port:
+        raise FlashProblem("Which port? make flash PORT=/dev/ttyUSB0 (a0, u0, COM3, auto, ...)")
     chip, name = read_board(board)
     firmware = Path(firmware) if firmware else fetch(name, chip)
     try:
@@ -145,18 +167,22 @@ def flash(port, board, firmware, erase):
     except OSError as error:
         raise FlashProblem("%s can't be read: %s." % (firmware, error.strerror)) from None
     shown = "MicroPython " + ".".join(map(str, version)) if version else firmware.name
-    print("Writing %s to the %s at %s." % (shown, chip, port or "the first port that answers"))
-    print("The whole flash is erased first: settings and password on it are lost." if erase else
-          "Settings and firmware in its file system stay.")  # fmt: skip
+    where = "the first port that answers" if port == "auto" else port
+    print("Writing %s to the %s at %s." % (shown, chip, where))
+    print(
+        "The whole flash is erased first: settings and password on it are lost."
+        if erase
+        else "Settings and firmware in its file system stay."
+    )
     run_esptool(command(port, chip, firmware, erase))
-    print("Written and verified. Next: make deploy PORT=%s BOARD=%s" % (port or "...", board))
+    print("Written and verified. Next: make deploy PORT=%s BOARD=%s" % (port, board))
 
 
 def main(arguments=None):
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--port", default="", help="a0, u0, /dev/ttyUSB0, COM3, rfc2217://...")
+    options.add_argument("--port", default="", help="a0, u0, /dev/ttyUSB0, COM3, auto, ...")
     options.add_argument("--board", default="", help="folder name under boards/")
     options.add_argument("--firmware", help="a MicroPython .bin file")
     options.add_argument("--erase", action="store_true", help="erase everything, settings too")

@@ -1,6 +1,6 @@
 """Runs the plain test functions of one file on the 32-bit MicroPython, against the compiled tree.
 
-    python tools/portable.py host_tests/portable/test_x.py
+python tools/portable.py host_tests/portable/test_x.py
 """
 
 import ast
@@ -9,9 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fetch_micropython import find
-
 import build
+from fetch_micropython import find
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAP = "256k"
@@ -43,8 +42,11 @@ for name in %(names)r:
 def test_names(path):
     """Names of the test functions of a file, in its order."""
     tree = ast.parse(Path(path).read_text())
-    return [node.name for node in tree.body
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]  # fmt: skip
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
 
 
 def run(command, path):
@@ -54,8 +56,9 @@ def run(command, path):
     with tempfile.TemporaryDirectory() as folder:
         # Not optimised: the compiler would leave the asserts out.
         build.compile_file(path, Path(folder) / (path.stem + ".mpy"), optimise="-O0")
+        chip = ROOT / "tools" / "chip"
         script = _RUNNER % {
-            "path": ["", folder, str(tree / "lib"), str(tree), str(ROOT / "tools" / "chip"), ".frozen"],
+            "path": ["", folder, str(tree / "lib"), str(tree), str(chip), ".frozen"],
             "module": path.stem,
             "names": test_names(path),
         }
@@ -64,8 +67,12 @@ def run(command, path):
         (Path(folder) / "data").symlink_to(tree / "data")
         done = subprocess.run(
             [command, "-X", "heapsize=" + HEAP, str(runner)],
-            cwd=folder, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S,
-        )  # fmt: skip
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+        )
     return _outcomes(done.stdout, done.stdout + done.stderr)
 
 

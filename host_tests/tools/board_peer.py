@@ -40,9 +40,11 @@ class Peer:
         port_file = self._folder / "port"
         port_file.unlink(missing_ok=True)
         process = subprocess.Popen(
-            self._command(port_file=str(port_file), **faults), cwd=self._folder,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            self._command(port_file=str(port_file), **faults),
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         try:
             while not (port_file.exists() and port_file.read_text().endswith("\n")):
                 assert process.poll() is None, process.stdout.read()
@@ -55,8 +57,9 @@ class Peer:
     def files(self):
         """{path: content} of the flash of a board that is off; folders end in "/" (None)."""
         found = json.loads(self._off(dump=True))
-        return {path: None if text is None else bytes.fromhex(text)
-                for path, text in found.items()}  # fmt: skip
+        return {
+            path: None if text is None else bytes.fromhex(text) for path, text in found.items()
+        }
 
     def _off(self, **options):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Imports go only where the design lets them: doors -> controller -> lib, chargecontrol -> formula."""
+"""Imports go one way only: doors -> controller -> lib; chargecontrol -> formula."""
 
 import ast
 from pathlib import Path

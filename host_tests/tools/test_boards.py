@@ -18,8 +18,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 import check_boards  # noqa: E402
 import draw_wiring  # noqa: E402
 
-BOARDS = {path.parent.name: json.loads(path.read_text())
-          for path in sorted((ROOT / "boards").glob("*/board.json"))}  # fmt: skip
+BOARDS = {
+    path.parent.name: json.loads(path.read_text())
+    for path in sorted((ROOT / "boards").glob("*/board.json"))
+}
 DEVKIT, ETH, S3, A6 = "esp32-devkit", "wt32-eth01", "waveshare-s3-8di-8ro", "kincony-kc868-a6"
 DELETE = object()
 E, W = "error", "warning"
@@ -96,13 +98,34 @@ MUTATIONS = [
     (DEVKIT, "inputs[1].id", 3, E, "ids", "inputs", "1, 2, 3"),
     (DEVKIT, "inputs[0].id", 2, E, "ids", "inputs", "1, 2, 3"),
     (A6, "relays[5].id", 7, E, "ids", "relays", "in this order"),
-    (DEVKIT, "leds[1]", {"id": "status", "pin": 22, "active_low": False}, E, "ids",
-     "leds[1].id", "twice"),
-    (DEVKIT, "rs485[1]", {"id": "rs485_1", "uart": 2, "tx": 22, "rx": 23, "de": None}, E, "ids",
-     "rs485[1].id", "twice"),
+    (
+        DEVKIT,
+        "leds[1]",
+        {"id": "status", "pin": 22, "active_low": False},
+        E,
+        "ids",
+        "leds[1].id",
+        "twice",
+    ),
+    (
+        DEVKIT,
+        "rs485[1]",
+        {"id": "rs485_1", "uart": 2, "tx": 22, "rx": 23, "de": None},
+        E,
+        "ids",
+        "rs485[1].id",
+        "twice",
+    ),
     (DEVKIT, "rs485[0].uart", 0, E, "uart", "rs485[0].uart", "console; allowed: 1, 2"),
-    (DEVKIT, "rs485[1]", {"id": "rs485_2", "uart": 1, "tx": 22, "rx": 23, "de": None}, E, "uart",
-     "rs485[1].uart", "already used"),
+    (
+        DEVKIT,
+        "rs485[1]",
+        {"id": "rs485_2", "uart": 1, "tx": 22, "rx": 23, "de": None},
+        E,
+        "uart",
+        "rs485[1].uart",
+        "already used",
+    ),
     (DEVKIT, "rs485[0].de", None, E, "de", "rs485[0].de_active_high", "leave it out"),
     (DEVKIT, "rs485", [], W, "no_bus", "rs485", "Modbus TCP"),
     (DEVKIT, "inputs[0].pin", DELETE, E, "line", "inputs[0]", 'either "pin"'),
@@ -125,7 +148,7 @@ MUTATIONS = [
     (S3, "psram", False, E, "image", "micropython", "ESP32_GENERIC_S3"),
     (DEVKIT, "micropython", "ESP32_GENERIC_S3", E, "image", "micropython", '"ESP32_GENERIC"'),
     (DEVKIT, "psram", True, E, "image", "micropython", "SPIRAM"),
-]  # fmt: skip
+]
 RULES = set(re.findall(r'_(?:error|warning)\(\s*"(\w+)"', Path(check_boards.__file__).read_text()))
 
 
@@ -185,8 +208,9 @@ def test_two_uses_of_a_pin_are_always_found(name, data):
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 
@@ -208,12 +232,15 @@ def test_anything_in_any_place_gives_findings_and_never_a_crash(name, data, valu
         assert finding.severity in ("error", "warning") and finding.text and finding.field
 
 
-@pytest.mark.parametrize("text, words", [
-    ("{", "is not JSON"),
-    ('{"name": "a", "name": "b"}', '"name" is there twice'),
-    ("[" * 20000, "is not JSON"),
-    ("[]", "allowed: object"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{", "is not JSON"),
+        ('{"name": "a", "name": "b"}', '"name" is there twice'),
+        ("[" * 20000, "is not JSON"),
+        ("[]", "allowed: object"),
+    ],
+)
 def test_broken_file_is_one_sentence(tmp_path, text, words, capsys):
     path = tmp_path / "board.json"
     path.write_text(text)
@@ -233,8 +260,9 @@ def test_command_line(tmp_path):
     done = subprocess.run([sys.executable, tool, str(path)], capture_output=True, text=True)
     assert done.returncode == 1
     assert "json: error: inputs[0].pull: GPIO34 has no pull resistors; allowed: " in done.stdout
-    done = subprocess.run([sys.executable, tool, str(tmp_path / "no.json")],
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, tool, str(tmp_path / "no.json")], capture_output=True, text=True
+    )
     assert done.returncode == 1 and "cannot be read" in done.stdout
 
 

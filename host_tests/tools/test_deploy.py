@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import deploy
 import pytest
+
+import deploy
 from board_peer import MAIN, Peer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,14 +50,20 @@ def make_tree(folder, version, extra=None):
 
 
 def contents(tree):
-    return {path.relative_to(tree).as_posix(): path.read_bytes()
-            for path in tree.rglob("*") if path.is_file()}  # fmt: skip
+    return {
+        path.relative_to(tree).as_posix(): path.read_bytes()
+        for path in tree.rglob("*")
+        if path.is_file()
+    }
 
 
 def own(files):
     """The files of a flash that a deploy is answerable for (folders left out)."""
-    return {path: content for path, content in files.items()
-            if content is not None and path not in SETTINGS}  # fmt: skip
+    return {
+        path: content
+        for path, content in files.items()
+        if content is not None and path not in SETTINGS
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -134,19 +141,22 @@ def test_settings_and_an_owners_files_are_not_touched(peer, tree, newer):
 
 
 def test_what_an_older_version_left_is_removed(peer, tree, capsys):
-    peer.put({
-        "doors/old.mpy": b"M\x06\x00\x1f",
-        "lib/sunspec/model.mpy": b"M\x06\x00\x1f",
-        "lib/formula/__init__.py": b"VERSION = 0\n",
-        "data/templates/deep/x.json": b"{}",
-    })  # fmt: skip
+    peer.put(
+        {
+            "doors/old.mpy": b"M\x06\x00\x1f",
+            "lib/sunspec/model.mpy": b"M\x06\x00\x1f",
+            "lib/microdot/microdot.mpy": b"M\x06\x00\x1f",
+            "lib/formula/__init__.py": b"VERSION = 0\n",
+            "data/templates/deep/x.json": b"{}",
+        }
+    )
     with peer.start() as port:
         assert run(port, tree) == 0
     out = capsys.readouterr().out
     assert "lib/formula/__init__.py: it would be run instead of lib/formula/__init__.mpy" in out
     assert "version 1 1" in out
     assert own(peer.files()) == contents(tree)
-    assert not {"lib/sunspec/", "doors/", "data/templates/"} & set(peer.files())
+    assert not {"lib/sunspec/", "lib/microdot/", "doors/", "data/templates/"} & set(peer.files())
 
 
 def test_dry_run_writes_nothing_and_leaves_the_board_running(settled, tree, newer, capsys):
@@ -223,10 +233,19 @@ def test_a_power_cut_at_any_write_of_the_change_over_is_made_good_at_the_next_st
     old = {path: b"old " + path.encode() for path in ("main.py", module, "gone.py")}
     new = {path: b"new " + path.encode() for path in ("main.py", module, "doors/b.mpy")}
     staged = {".deploy/" + path.replace("/", "~"): content for path, content in new.items()}
-    peer.put(dict(
-        old, **staged, **SETTINGS,
-        **{"boot.py": (tree / "boot.py").read_bytes(), "doors/x.mpy": b"old", "data/y/z.json": b"",
-           ".deploy/commit": b"doors/x.mpy\ndata/y/z.json\ndata/y/\ngone.py\n"}))  # fmt: skip
+    peer.put(
+        dict(
+            old,
+            **staged,
+            **SETTINGS,
+            **{
+                "boot.py": (tree / "boot.py").read_bytes(),
+                "doors/x.mpy": b"old",
+                "data/y/z.json": b"",
+                ".deploy/commit": b"doors/x.mpy\ndata/y/z.json\ndata/y/\ngone.py\n",
+            },
+        )
+    )
     before = peer.image.read_bytes()
     write = 0
     done = False
@@ -243,8 +262,14 @@ def test_a_power_cut_at_any_write_of_the_change_over_is_made_good_at_the_next_st
 
 
 def test_a_deploy_that_was_not_complete_is_left_alone_at_a_start(peer, tree):
-    peer.put({"boot.py": (tree / "boot.py").read_bytes(), "main.py": b"old",
-              ".deploy/main.py": b"half", ".deploy/commit~": b"main.py"})  # fmt: skip
+    peer.put(
+        {
+            "boot.py": (tree / "boot.py").read_bytes(),
+            "main.py": b"old",
+            ".deploy/main.py": b"half",
+            ".deploy/commit~": b"main.py",
+        }
+    )
     assert peer.boot()
     assert peer.files()["main.py"] == b"old"
 
@@ -302,8 +327,12 @@ def test_whatever_the_chip_prints_in_between_does_not_matter(peer, tree, newer):
 def test_the_command_line_tool(peer, tree):
     with peer.start() as port:
         tool = str(ROOT / "tools" / "deploy.py")
-        done = subprocess.run([sys.executable, tool, "--port", port, "--tree", str(tree)],
-                              capture_output=True, text=True, timeout=60)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, tool, "--port", port, "--tree", str(tree)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert done.returncode == 0, done.stderr
     assert "version 1 1" in done.stdout
 
@@ -340,6 +369,9 @@ def test_pythonpath_is_not_needed():
     """The tool starts from any folder, with nothing but its own environment."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "deploy.py"), "--help"],
-        capture_output=True, text=True, cwd="/", env={"PATH": os.environ["PATH"]},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={"PATH": os.environ["PATH"]},
+    )
     assert done.returncode == 0 and "--dry-run" in done.stdout

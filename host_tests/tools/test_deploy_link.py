@@ -6,11 +6,12 @@ import pty
 import socket
 import threading
 
+import pytest
+import serial
+
 import board_link
 import deploy
 import deploy_plan
-import pytest
-import serial
 
 
 def run(port, tmp_path):
@@ -86,9 +87,16 @@ def test_a_device_that_only_babbles(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "short, long",
-    [("a0", "/dev/ttyACM0"), ("u12", "/dev/ttyUSB12"), ("c3", "COM3"), ("COM3", "COM3"),
-     ("/dev/ttyS1", "/dev/ttyS1"), ("rfc2217://h:1", "rfc2217://h:1"), ("auto", "auto")],
-)  # fmt: skip
+    [
+        ("a0", "/dev/ttyACM0"),
+        ("u12", "/dev/ttyUSB12"),
+        ("c3", "COM3"),
+        ("COM3", "COM3"),
+        ("/dev/ttyS1", "/dev/ttyS1"),
+        ("rfc2217://h:1", "rfc2217://h:1"),
+        ("auto", "auto"),
+    ],
+)
 def test_short_names_of_ports(short, long):
     assert board_link.full_name(short) == long
 
@@ -143,8 +151,13 @@ def test_space_counts_whole_blocks_and_not_what_already_waits():
     ],
 )
 def test_mpy_header(header, good):
-    facts = {"name": "micropython", "platform": "esp32", "version": [1, 25, 0], "frozen": False,
-             "mpy": 10 << 10 | 3 << 8 | 6}  # fmt: skip
+    facts = {
+        "name": "micropython",
+        "platform": "esp32",
+        "version": [1, 25, 0],
+        "frozen": False,
+        "mpy": 10 << 10 | 3 << 8 | 6,
+    }
     if good:
         deploy_plan.check_board(facts, {"lib/x/y.mpy": header})
     else:

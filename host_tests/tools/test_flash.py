@@ -8,10 +8,11 @@ import struct
 import sys
 import threading
 
-import firmware_image
-import flash
 import pytest
 from esptool.bin_image import ELFSection, ESP32FirmwareImage, ESP32S3FirmwareImage
+
+import firmware_image
+import flash
 from firmware_image import BadImage, check_image
 
 WRITERS = {"esp32": ESP32FirmwareImage, "esp32s3": ESP32S3FirmwareImage}
@@ -95,10 +96,24 @@ def test_too_old_a_micropython_is_refused(tmp_path):
 def test_the_esptool_call(chip, offset):
     call = flash.command("u0", chip, "x.bin", False)
     assert call[1:3] == ["-m", "esptool"]
-    assert call[3:] == ["--chip", chip, "--port", "/dev/ttyUSB0", "--baud", "460800",
-                        "write-flash", offset, "x.bin"]  # fmt: skip
+    assert call[3:] == [
+        "--chip",
+        chip,
+        "--port",
+        "/dev/ttyUSB0",
+        "--baud",
+        "460800",
+        "write-flash",
+        offset,
+        "x.bin",
+    ]
     assert "--erase-all" in flash.command("u0", chip, "x.bin", True)
     assert "--port" not in flash.command("auto", chip, "x.bin", False)
+
+
+def test_no_port_named_is_a_sentence(capsys):
+    assert flash.main(["--board", BOARDS["esp32"]]) == 1
+    assert "PORT=" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("erase", [False, True])
@@ -117,12 +132,14 @@ def test_esptool_takes_the_call_and_a_missing_port_is_a_sentence(tmp_path, capfd
     "said, sentence",
     [
         ("A fatal error occurred: Failed to connect to ESP32: No serial data received.", "BOOT"),
-        ("A fatal error occurred: This chip is ESP32-S3, not ESP32. Wrong chip argument?",
-         "not the one that BOARD"),
+        (
+            "A fatal error occurred: This chip is ESP32-S3, not ESP32. Wrong chip argument?",
+            "not the one that BOARD",
+        ),
         ("A fatal error occurred: MD5 of file does not match data in flash!", "read back"),
         ("something new", "last lines above"),
     ],
-)  # fmt: skip
+)
 def test_what_esptool_says_becomes_a_sentence(said, sentence, capsys):
     with pytest.raises(flash.FlashProblem, match=sentence):
         flash.run_esptool([sys.executable, "-c", "print(%r); raise SystemExit(2)" % said])

@@ -1,4 +1,5 @@
 """The twin's wires as other people's Modbus clients and a bare master see them."""
+
 import asyncio
 import struct
 import time
@@ -6,6 +7,7 @@ import time
 import pytest
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
+
 from twin_bench import Wire, frame, run, until
 
 READ_METER = (4, 0, 0, 0, 2)
@@ -14,18 +16,21 @@ READ_BOX = (4, 0, 5, 0, 4)
 
 def serial(twin, timeout=1.5):
     # A pseudo terminal takes no parity; the twin counts the parity bit all the same.
-    return AsyncModbusSerialClient(twin.ptys["rs485_1"], baudrate=19200, timeout=timeout,
-                                   retries=0)
+    return AsyncModbusSerialClient(
+        twin.ptys["rs485_1"], baudrate=19200, timeout=timeout, retries=0
+    )
 
 
 def with_wire(test, **options):
     """Run test(twin, wire) with a bare master on the bus."""
+
     async def whole(twin):
         wire = Wire(twin.ptys["rs485_1"])
         try:
             await test(twin, wire)
         finally:
             wire.close()
+
     run(whole, **options)
 
 
@@ -52,6 +57,7 @@ def test_pymodbus_reads_two_devices_on_one_bus_and_writes():
         bus = twin.state()["bus"]["rs485_1"]
         assert bus["requests"] == 11 and bus["errors"] == 0 and bus["busy_pct"] > 0
         assert bus["units"] == {"1": 4, "2": 7}
+
     run(test)
 
 
@@ -71,6 +77,7 @@ def test_pymodbus_reads_and_writes_the_keba():
         assert refused.exception_code == 3
         client.close()
         await until(lambda: twin.state()["tcp"]["E2"]["clients"] == 0)
+
     run(test)
 
 
@@ -83,6 +90,7 @@ def test_an_answer_takes_at_least_its_time_on_the_wire():
         # 8 characters there, 165 back, 11 bits each, and the meter's own 20 ms.
         assert time.monotonic() - began >= (8 + 165) * 11 / 19200 + 0.020
         client.close()
+
     run(test)
 
 
@@ -102,6 +110,7 @@ def test_half_a_frame_and_silence_is_no_request():
         assert twin.state()["bus"]["rs485_1"]["errors"] == 4
         wire.write(whole)
         assert len(await wire.listen()) == 9
+
     with_wire(test)
 
 
@@ -110,6 +119,7 @@ def test_a_broadcast_is_obeyed_and_not_answered():
         wire.write(frame(0, 6, 1, 5, 0, 70))
         assert await wire.listen() == b""
         assert twin.boxes["E1"].setpoint_ma == 7000
+
     with_wire(test)
 
 
@@ -125,6 +135,7 @@ def test_who_talks_into_an_answer_spoils_both():
         wire.write(frame(2, *READ_BOX))
         heard = await wire.listen()
         assert frame(*heard[:-2]) == heard
+
     with_wire(test)
 
 
@@ -140,6 +151,7 @@ def test_a_silent_device_leaves_the_others_alone(fault):
         twin.set({"faults": {"M1": None}})
         wire.write(frame(1, *READ_METER))
         assert len(await wire.listen()) == 9
+
     with_wire(test)
 
 
@@ -155,13 +167,15 @@ def test_crc_errors_and_a_slow_device():
         while not wire.read():
             await asyncio.sleep(0.002)
         assert time.monotonic() - began >= 0.6
+
     with_wire(test, config={"slow_ms": 600})
 
 
 def test_a_silent_keba_keeps_its_connection_and_says_nothing():
     async def test(twin):
-        client = AsyncModbusTcpClient("127.0.0.1", port=twin.tcp_ports["E2"], timeout=0.3,
-                                      retries=0)
+        client = AsyncModbusTcpClient(
+            "127.0.0.1", port=twin.tcp_ports["E2"], timeout=0.3, retries=0
+        )
         await client.connect()
         twin.set({"faults": {"E2": "silent"}})
         with pytest.raises(ModbusIOException):
@@ -170,6 +184,7 @@ def test_a_silent_keba_keeps_its_connection_and_says_nothing():
         await client.connect()
         assert (await client.read_holding_registers(1000, count=2, device_id=255)).registers
         client.close()
+
     run(test)
 
 
@@ -189,6 +204,7 @@ def test_a_new_master_does_not_hear_what_a_dead_one_was_told():
         heard = await alive.listen()
         alive.close()
         assert heard[:1] == b"\x02" and frame(*heard[:-2]) == heard
+
     run(test)
 
 
@@ -199,6 +215,7 @@ def test_answers_that_nobody_reads_are_gone_after_a_while(monkeypatch):
         wire.write(frame(1, *READ_METER))
         await asyncio.sleep(3.2)
         assert await wire.listen(0.05) == b""
+
     with_wire(test)
 
 
@@ -211,7 +228,12 @@ def test_two_buses():
         client.close()
         assert twin.state()["bus"]["b"]["requests"] == 1
         assert twin.state()["bus"]["rs485_1"]["requests"] == 0
-    meters = [{"id": "M1", "kind": "sdm630", "bus": "rs485_1", "unit": 1},
-              {"id": "M2", "kind": "sdm630", "bus": "b", "unit": 1, "measures": "E1"}]
-    run(test, config={"buses": {"b": {"baudrate": 115200, "parity": "N", "stop": 1}},
-                      "meters": meters})
+
+    meters = [
+        {"id": "M1", "kind": "sdm630", "bus": "rs485_1", "unit": 1},
+        {"id": "M2", "kind": "sdm630", "bus": "b", "unit": 1, "measures": "E1"},
+    ]
+    run(
+        test,
+        config={"buses": {"b": {"baudrate": 115200, "parity": "N", "stop": 1}}, "meters": meters},
+    )

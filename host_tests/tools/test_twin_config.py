@@ -1,4 +1,5 @@
 """Scenarios, configurations and changes: what is wrong is refused whole, with a sentence."""
+
 import copy
 import json
 from pathlib import Path
@@ -9,8 +10,11 @@ from tools.twin import Twin, TwinError
 from tools.twin.config import DEFAULTS, SCENARIOS, check_scenario, complete, load_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-GOOD = {"name": "x", "text": {"en": "E.", "de": "D."},
-        "steps": [{"at_s": 1, "set": {"contacts": {"1": True}}}]}
+GOOD = {
+    "name": "x",
+    "text": {"en": "E.", "de": "D."},
+    "steps": [{"at_s": 1, "set": {"contacts": {"1": True}}}],
+}
 
 
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.json")), ids=lambda p: p.stem)
@@ -24,20 +28,25 @@ def test_the_wanted_scenarios_are_there():
     assert {"default", "ripple", "meter_lost", "bounce", "dinner"} <= names
     ripple = load_scenario("ripple")["steps"]
     assert [(s["at_s"], s["set"]) for s in ripple] == [
-        (20, {"contacts": {"1": True}}), (40, {"contacts": {"1": False}})]
+        (20, {"contacts": {"1": True}}),
+        (40, {"contacts": {"1": False}}),
+    ]
 
 
-@pytest.mark.parametrize("key, bad, named", [
-    ("name", "Not A Word", "name"),
-    ("text", {"en": "only"}, "text.de"),
-    ("config", {"hose_w": [1, 2, 3]}, "hose_w"),
-    ("steps", {"at_s": 1}, "steps"),
-    ("steps", [{"at_s": "soon", "set": {}}], "steps[0].at_s"),
-    ("steps", [{"at_s": 5, "set": {}}, {"at_s": 4, "set": {}}], "order of time"),
-    ("steps", [{"at_s": 5, "set": {"contacts": {"9": True}}}], "steps[0].set: contacts"),
-    ("steps", [{"at_s": 5, "set": {"faults": {"M1": "tired"}}}], "faults.M1"),
-    ("stesp", [], "stesp"),
-])
+@pytest.mark.parametrize(
+    "key, bad, named",
+    [
+        ("name", "Not A Word", "name"),
+        ("text", {"en": "only"}, "text.de"),
+        ("config", {"hose_w": [1, 2, 3]}, "hose_w"),
+        ("steps", {"at_s": 1}, "steps"),
+        ("steps", [{"at_s": "soon", "set": {}}], "steps[0].at_s"),
+        ("steps", [{"at_s": 5, "set": {}}, {"at_s": 4, "set": {}}], "order of time"),
+        ("steps", [{"at_s": 5, "set": {"contacts": {"9": True}}}], "steps[0].set: contacts"),
+        ("steps", [{"at_s": 5, "set": {"faults": {"M1": "tired"}}}], "faults.M1"),
+        ("stesp", [], "stesp"),
+    ],
+)
 def test_a_wrong_scenario_is_named(key, bad, named):
     with pytest.raises(TwinError) as error:
         check_scenario(dict(GOOD, **{key: bad}))
@@ -55,22 +64,27 @@ def test_scenario_from_a_file(tmp_path):
         load_scenario("nowhere")
 
 
-@pytest.mark.parametrize("change, named", [
-    ({"buses": {"rs485_1": {"baudrate": "fast"}}}, "buses.rs485_1.baudrate"),
-    ({"buses": {"rs485_1": {"parity": "X"}}}, "buses.rs485_1.parity"),
-    ({"meters": [dict(DEFAULTS["meters"][0], unit=2)]}, "unit"),
-    ({"meters": [dict(DEFAULTS["meters"][0], bus="rs485_9")]}, "bus"),
-    ({"meters": [dict(DEFAULTS["meters"][0], measures="moon")]}, "measures"),
-    ({"wallboxes": [dict(DEFAULTS["wallboxes"][0], phase_rotation=90)]}, "phase_rotation"),
-    ({"wallboxes": [dict(DEFAULTS["wallboxes"][0], id="E1 ")]}, "id"),
-    ({"cars": {"E1": {"soc": 101}}}, "cars.E1.soc"),
-    ({"cars": {"E7": {}}}, "E7"),
-    ({"house_w": [1, 2]}, "house_w"),
-    ({"s0": [{"input": 7, "pulses_per_kwh": 1000, "measures": "house"}]}, "s0[0].input"),
-    ({"s0": [{"input": 2, "pulses_per_kwh": 1000, "measures": "house", "pulse_ms": 5}]},
-     "s0[0].pulse_ms"),
-    ({"board": {"inputs": [{"id": 1}]}}, "board.inputs[0].pin"),
-])
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"buses": {"rs485_1": {"baudrate": "fast"}}}, "buses.rs485_1.baudrate"),
+        ({"buses": {"rs485_1": {"parity": "X"}}}, "buses.rs485_1.parity"),
+        ({"meters": [dict(DEFAULTS["meters"][0], unit=2)]}, "unit"),
+        ({"meters": [dict(DEFAULTS["meters"][0], bus="rs485_9")]}, "bus"),
+        ({"meters": [dict(DEFAULTS["meters"][0], measures="moon")]}, "measures"),
+        ({"wallboxes": [dict(DEFAULTS["wallboxes"][0], phase_rotation=90)]}, "phase_rotation"),
+        ({"wallboxes": [dict(DEFAULTS["wallboxes"][0], id="E1 ")]}, "id"),
+        ({"cars": {"E1": {"soc": 101}}}, "cars.E1.soc"),
+        ({"cars": {"E7": {}}}, "E7"),
+        ({"house_w": [1, 2]}, "house_w"),
+        ({"s0": [{"input": 7, "pulses_per_kwh": 1000, "measures": "house"}]}, "s0[0].input"),
+        (
+            {"s0": [{"input": 2, "pulses_per_kwh": 1000, "measures": "house", "pulse_ms": 5}]},
+            "s0[0].pulse_ms",
+        ),
+        ({"board": {"inputs": [{"id": 1}]}}, "board.inputs[0].pin"),
+    ],
+)
 def test_a_wrong_configuration_is_named(change, named):
     with pytest.raises(TwinError) as error:
         complete(change)
@@ -94,18 +108,21 @@ def test_a_scenario_that_does_not_fit_the_installation_is_refused():
     assert Twin(board=board, config={"contacts": [3]}).state()["contacts"] == {"3": False}
 
 
-@pytest.mark.parametrize("change, named", [
-    ({"contacts": {"1": True}, "house_w": [1, 2, -3]}, "house_w[2]"),
-    ({"contacts": {"1": 1}}, "contacts.1"),
-    ({"contacts": {"1": True}, "contact": {}}, "contact"),
-    ({"contacts": {"1": True}, "cars": {"E1": {"plugged": "yes"}}}, "cars.E1.plugged"),
-    ({"contacts": {"1": True}, "cars": {"E1": {"phases": 4}}}, "cars.E1.phases"),
-    ({"contacts": {"1": True}, "faults": {"E1": "wrong_sign"}}, "faults.E1"),
-    ({"contacts": {"1": True}, "faults": {"E1": ["silent"]}}, "faults.E1"),
-    ({"contacts": {"1": True}, "pv_w": 1.5}, "pv_w"),
-    ({"contacts": {"1": True}, "appliances": {"sauna": True}}, "sauna"),
-    ([], "the change"),
-])
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"contacts": {"1": True}, "house_w": [1, 2, -3]}, "house_w[2]"),
+        ({"contacts": {"1": 1}}, "contacts.1"),
+        ({"contacts": {"1": True}, "contact": {}}, "contact"),
+        ({"contacts": {"1": True}, "cars": {"E1": {"plugged": "yes"}}}, "cars.E1.plugged"),
+        ({"contacts": {"1": True}, "cars": {"E1": {"phases": 4}}}, "cars.E1.phases"),
+        ({"contacts": {"1": True}, "faults": {"E1": "wrong_sign"}}, "faults.E1"),
+        ({"contacts": {"1": True}, "faults": {"E1": ["silent"]}}, "faults.E1"),
+        ({"contacts": {"1": True}, "pv_w": 1.5}, "pv_w"),
+        ({"contacts": {"1": True}, "appliances": {"sauna": True}}, "sauna"),
+        ([], "the change"),
+    ],
+)
 def test_a_wrong_change_changes_nothing(change, named):
     twin = Twin()
     before = dict(twin.state(), t_ms=0, bus=0)
@@ -115,8 +132,9 @@ def test_a_wrong_change_changes_nothing(change, named):
     assert dict(twin.state(), t_ms=0, bus=0) == before
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("boards/*/board.json")),
-                         ids=lambda p: p.parent.name)
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("boards/*/board.json")), ids=lambda p: p.parent.name
+)
 def test_every_board_of_the_project_can_be_wired_to_the_twin(path):
     twin = Twin(board=json.loads(path.read_text()))
     assert twin.state()["contacts"] == {"1": False, "2": False}

@@ -1,4 +1,5 @@
 """The register maps and the physics behind them, without any wire."""
+
 import struct
 
 from hypothesis import given

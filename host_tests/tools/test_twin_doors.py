@@ -1,10 +1,12 @@
 """The twin's other doors: HTTP, the panel, the recording, the chip channel, S0."""
+
 import asyncio
 import csv
 import io
 import json
 
 from PIL import Image
+
 from twin_bench import http, run, until
 
 
@@ -43,16 +45,22 @@ def test_state_has_the_documented_keys():
             assert state["cars"][id_]["plugged"] and state["cars"][id_]["phases"] == 3
         assert set(state["bus"]["rs485_1"]) >= {"requests", "busy_pct", "errors"}
         assert isinstance(state["t_ms"], int)
+
     run(test)
 
 
 def test_set_takes_any_part():
     async def test(twin):
         async with http(twin) as web:
-            for part in ({"contacts": {"1": True}}, {"house_w": [2300, 200, 150]},
-                         {"pv_w": 6000}, {"cars": {"E1": {"phases": 1}, "E2": {"plugged": False}}},
-                         {"faults": {"M1": "frozen", "E2": "ignores"}},
-                         {"appliances": {"hob": True}}, {}):
+            for part in (
+                {"contacts": {"1": True}},
+                {"house_w": [2300, 200, 150]},
+                {"pv_w": 6000},
+                {"cars": {"E1": {"phases": 1}, "E2": {"plugged": False}}},
+                {"faults": {"M1": "frozen", "E2": "ignores"}},
+                {"appliances": {"hob": True}},
+                {},
+            ):
                 answer = await web.post("/twin/set", json=part)
                 assert answer.status == 204 and await answer.text() == ""
             state = await (await web.get("/twin/state")).json()
@@ -63,14 +71,22 @@ def test_set_takes_any_part():
         assert state["faults"] == {"M1": "frozen", "E2": "ignores"}
         twin.set({"faults": {"M1": "", "E2": None}})
         assert twin.faults() == {}
+
     run(test)
 
 
 def test_set_refuses_with_one_sentence():
     async def test(twin):
-        bad = [b"", b"{", b"[]", b"[" * 5000, b'{"contacts": {"7": true}}',
-               b'{"contacts": {"1": true}, "house_w": "much"}', b"\xff\xfe",
-               b'{"house_w": [1, 1, 1], "house_w2": ' + b"1" * 1000000 + b"}"]
+        bad = [
+            b"",
+            b"{",
+            b"[]",
+            b"[" * 5000,
+            b'{"contacts": {"7": true}}',
+            b'{"contacts": {"1": true}, "house_w": "much"}',
+            b"\xff\xfe",
+            b'{"house_w": [1, 1, 1], "house_w2": ' + b"1" * 1000000 + b"}",
+        ]
         async with http(twin) as web:
             for body in bad:
                 answer = await web.post("/twin/set", data=body)
@@ -79,6 +95,7 @@ def test_set_refuses_with_one_sentence():
                 assert text.endswith(".\n") and text.count("\n") == 1 and len(text) < 300
             assert (await web.get("/twin/set")).status == 405
         assert not twin.closed["1"] and twin.house_w == [300, 200, 150]
+
     run(test)
 
 
@@ -97,12 +114,14 @@ def test_the_panel_is_served_complete():
             assert setup["text"]["de"] and setup["tcp_ports"] == twin.tcp_ports
             assert set(setup["faults"]) == {"M1", "E1", "E2", "contact1", "contact2"}
             assert (await web.get("/../twin.py")).status == 404
+
     run(test)
 
 
 def test_both_languages_of_the_panel_say_the_same_things():
     from tools.twin.panel import _WEB
     from tools.twin.picture import _TEXTS
+
     text = (_WEB / "texts.js").read_text(encoding="utf-8")
     english, german = text.split("  de: {")
     for part in text.replace("{", " ").replace(",", " ").split():
@@ -113,11 +132,15 @@ def test_both_languages_of_the_panel_say_the_same_things():
 
 
 def test_scenario_plays_and_the_recording_shows_it(tmp_path):
-    scenario = {"name": "quick", "text": {"en": "Quick.", "de": "Schnell."},
-                "config": {"house_w": [1000, 0, 0]},
-                "steps": [{"at_s": 0.5, "set": {"contacts": {"1": True}}},
-                          {"at_s": 2.5, "set": {"contacts": {"1": False},
-                                                "faults": {"M1": "silent"}}}]}
+    scenario = {
+        "name": "quick",
+        "text": {"en": "Quick.", "de": "Schnell."},
+        "config": {"house_w": [1000, 0, 0]},
+        "steps": [
+            {"at_s": 0.5, "set": {"contacts": {"1": True}}},
+            {"at_s": 2.5, "set": {"contacts": {"1": False}, "faults": {"M1": "silent"}}},
+        ],
+    }
 
     async def test(twin):
         async with http(twin) as web:
@@ -137,6 +160,7 @@ def test_scenario_plays_and_the_recording_shows_it(tmp_path):
         assert {"E1_setpoint_ma", "E2_l3_ma", "E1_state", "E2_written_ms"} <= set(rows[0])
         times = [int(row["t_ms"]) for row in rows]
         assert times == sorted(times) and len(times) >= 3
+
     run(test, scenario=scenario, record_dir=tmp_path / "rec")
     with Image.open(tmp_path / "rec" / "twin.png") as image:
         image.verify()
@@ -155,6 +179,7 @@ def test_cars_start_to_charge_and_the_meter_sees_it():
         assert state["meters"]["M1"]["power_w"] == 650 + 3 * (3657 + 7337)
         twin.set({"cars": {"E2": {"plugged": False}}})
         await until(lambda: twin.state()["meters"]["M1"]["power_w"] == 650 + 3 * 3657)
+
     run(test)
 
 
@@ -175,14 +200,19 @@ def test_chip_hears_levels_first_and_then_changes():
         await chip.close()
         await until(lambda: lost)
         assert lost == [0] and len(chip.lines) == 5
+
     run(test)
 
 
 def test_contacts_behind_an_expander():
-    board = {"inputs": [{"id": 1, "expander": 0, "bit": 0, "active_low": True},
-                        {"id": 2, "expander": 0, "bit": 3, "active_low": True},
-                        {"id": 3, "pin": 5, "active_low": False}],
-             "expanders": [{"kind": "pcf8574", "address": 34, "role": "inputs"}]}
+    board = {
+        "inputs": [
+            {"id": 1, "expander": 0, "bit": 0, "active_low": True},
+            {"id": 2, "expander": 0, "bit": 3, "active_low": True},
+            {"id": 3, "pin": 5, "active_low": False},
+        ],
+        "expanders": [{"kind": "pcf8574", "address": 34, "role": "inputs"}],
+    }
 
     async def test(twin):
         chip = await Chip().connect(twin)
@@ -192,6 +222,7 @@ def test_contacts_behind_an_expander():
         await until(lambda: len(chip.lines) == 5)
         assert chip.lines[3:] == ["i2c 34 247", "i2c 34 246"]
         await chip.close()
+
     run(test, board=board)
 
 
@@ -204,6 +235,7 @@ def test_a_bouncing_contact_ends_where_it_should():
         await asyncio.sleep(0.05)
         assert chip.lines[3:] == ["pin 34 0", "pin 34 1"] * 4 + ["pin 34 0"]
         await chip.close()
+
     run(test)
 
 
@@ -214,24 +246,48 @@ def test_s0_meter_pulses_for_its_load():
         await until(lambda: len(chip.lines) >= 9)
         assert chip.lines[3:9] == ["pin 35 0", "pin 35 1"] * 3
         await chip.close()
-    run(test, config={"house_w": [6000, 3000, 3000],
-                      "s0": [{"input": 2, "pulses_per_kwh": 1000, "measures": "house"}]})
+
+    run(
+        test,
+        config={
+            "house_w": [6000, 3000, 3000],
+            "s0": [{"input": 2, "pulses_per_kwh": 1000, "measures": "house"}],
+        },
+    )
 
 
 def test_the_twin_runs_alone():
     async def test():
         import sys
+
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tools.twin", "--port-base", "0", "--duration", "1",
-            stdout=asyncio.subprocess.PIPE)
+            sys.executable,
+            "-m",
+            "tools.twin",
+            "--port-base",
+            "0",
+            "--duration",
+            "1",
+            stdout=asyncio.subprocess.PIPE,
+        )
         out, _ = await process.communicate()
         word, text = out.decode().split(" ", 1)
         assert word == "twin" and set(json.loads(text)) == {
-            "panel", "ptys", "tcp_ports", "chip_port"}
+            "panel",
+            "ptys",
+            "tcp_ports",
+            "chip_port",
+        }
         assert process.returncode == 0
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tools.twin", "--scenario", "nowhere",
-            stderr=asyncio.subprocess.PIPE)
+            sys.executable,
+            "-m",
+            "tools.twin",
+            "--scenario",
+            "nowhere",
+            stderr=asyncio.subprocess.PIPE,
+        )
         _, err = await process.communicate()
         assert process.returncode == 1 and err.decode().startswith("twin: there is no scenario")
+
     asyncio.run(test())

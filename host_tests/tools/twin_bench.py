@@ -1,4 +1,5 @@
 """What the twin's tests share: a twin that lives for one test, and simple clients."""
+
 import asyncio
 import contextlib
 import os
@@ -12,9 +13,11 @@ from tools.twin import Twin
 
 def run(test, **options):
     """Run `test(twin)` inside a living twin on free ports."""
+
     async def whole():
         async with living(**options) as twin:
             await test(twin)
+
     asyncio.run(asyncio.wait_for(whole(), 60))
 
 

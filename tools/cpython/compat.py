@@ -1,4 +1,4 @@
-"""Gives CPython the few names of MicroPython's `time`, `asyncio`, `gc` and `os` that the firmware uses.
+"""Gives CPython the names of MicroPython's `time`, `asyncio`, `gc` and `os` that are used.
 
 Import it before any firmware module. Ticks wrap at 2**30 as on a board, so that the one place
 that handles the wrap is exercised here too.
@@ -37,6 +37,10 @@ async def wait_for_ms(awaitable, timeout_ms):
     return await asyncio.wait_for(awaitable, timeout_ms / 1000)
 
 
+def ilistdir(path="."):
+    return ((entry.name, 0x4000 if entry.is_dir() else 0x8000) for entry in os.scandir(path))
+
+
 def _add(module, **names):
     for name, value in names.items():
         if not hasattr(module, name):
@@ -53,4 +57,4 @@ _add(
 )
 _add(asyncio, sleep_ms=sleep_ms, wait_for_ms=wait_for_ms)
 _add(gc, mem_free=lambda: 0, mem_alloc=lambda: 0, threshold=lambda size=-1: None)
-_add(os, ilistdir=lambda path=".": ((e.name, 0x4000 if e.is_dir() else 0x8000) for e in os.scandir(path)))
+_add(os, ilistdir=ilistdir)

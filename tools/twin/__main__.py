@@ -1,4 +1,5 @@
 """Run the simulated installation alone: python -m tools.twin --port-base 18000."""
+
 import argparse
 import asyncio
 import json
@@ -23,12 +24,26 @@ def _arguments():
 
 async def _run(args):
     board = json.loads(args.board.read_text(encoding="utf-8")) if args.board else None
-    twin = Twin(port_base=args.port_base, scenario=args.scenario, record_dir=args.record,
-                board=board, host=args.host)
+    twin = Twin(
+        port_base=args.port_base,
+        scenario=args.scenario,
+        record_dir=args.record,
+        board=board,
+        host=args.host,
+    )
     await twin.start()
-    print("twin", json.dumps({"panel": f"http://{args.host}:{twin.http_port}/", "ptys": twin.ptys,
-                              "tcp_ports": twin.tcp_ports, "chip_port": twin.chip_port}),
-          flush=True)
+    print(
+        "twin",
+        json.dumps(
+            {
+                "panel": f"http://{args.host}:{twin.http_port}/",
+                "ptys": twin.ptys,
+                "tcp_ports": twin.tcp_ports,
+                "chip_port": twin.chip_port,
+            }
+        ),
+        flush=True,
+    )
     over = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, over.set)

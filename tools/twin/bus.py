@@ -6,6 +6,7 @@ silence after that, and an answer comes after the device's turnaround in small p
 delivered when its last character would have arrived. Timing rules: MODBUS over Serial Line
 V1.02, section 2.5.1.1.
 """
+
 import asyncio
 import collections
 import fcntl
@@ -101,10 +102,13 @@ class RtuBus:
         now_s = time.monotonic()
         self._forget(now_s)
         span_s = max(0.1, min(_WINDOW_S, now_s - self._began_s))
-        return {"requests": self.requests, "errors": self.errors,
-                "busy_pct": min(100, round(100 * sum(u[1] for u in self._use) / span_s)),
-                "wire_pct": min(100, round(100 * sum(u[2] for u in self._use) / span_s)),
-                "units": {str(unit): dev.requests for unit, dev in self.devices.items()}}
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "busy_pct": min(100, round(100 * sum(u[1] for u in self._use) / span_s)),
+            "wire_pct": min(100, round(100 * sum(u[2] for u in self._use) / span_s)),
+            "units": {str(unit): dev.requests for unit, dev in self.devices.items()},
+        }
 
     def _forget(self, now_s):
         while self._use and self._use[0][0] < now_s - _WINDOW_S:
@@ -179,7 +183,7 @@ class RtuBus:
         self._talking += 1
         try:
             for i in range(0, len(answer), _PIECE):
-                piece = answer[i:i + _PIECE]
+                piece = answer[i : i + _PIECE]
                 await self._until(begin_s + (i + len(piece)) * self.char_s)
                 self._send(bytes(b ^ 0x29 for b in piece) if self._noise else piece)
         finally:

@@ -3,6 +3,7 @@
 A configuration is a dict; DEFAULTS shows every key. What a scenario or a caller gives is laid
 over the defaults: objects key by key, everything else replaced.
 """
+
 import copy
 import json
 import pathlib
@@ -26,33 +27,87 @@ DEFAULTS = {
         "heat_pump": [900, 900, 900],
     },
     "buses": {"rs485_1": {"baudrate": 19200, "parity": "E", "stop": 1}},
-    "meters": [{"id": "M1", "kind": "sdm630", "bus": "rs485_1", "unit": 1, "measures": "grid",
-                "turnaround_ms": [20, 40]}],
+    "meters": [
+        {
+            "id": "M1",
+            "kind": "sdm630",
+            "bus": "rs485_1",
+            "unit": 1,
+            "measures": "grid",
+            "turnaround_ms": [20, 40],
+        }
+    ],
     "wallboxes": [
-        {"id": "E1", "kind": "heidelberg", "bus": "rs485_1", "unit": 2, "phases": 3,
-         "phase_rotation": 0, "max_current_ma": 16000, "turnaround_ms": [5, 10]},
-        {"id": "E2", "kind": "keba_p30", "unit": 255, "phases": 3,
-         "phase_rotation": 0, "max_current_ma": 32000, "turnaround_ms": [4, 12]},
+        {
+            "id": "E1",
+            "kind": "heidelberg",
+            "bus": "rs485_1",
+            "unit": 2,
+            "phases": 3,
+            "phase_rotation": 0,
+            "max_current_ma": 16000,
+            "turnaround_ms": [5, 10],
+        },
+        {
+            "id": "E2",
+            "kind": "keba_p30",
+            "unit": 255,
+            "phases": 3,
+            "phase_rotation": 0,
+            "max_current_ma": 32000,
+            "turnaround_ms": [4, 12],
+        },
     ],
     "cars": {
-        "E1": {"plugged": True, "phases": 3, "max_current_ma": 16000, "min_current_ma": 6000,
-               "soc": 41, "capacity_wh": 58000},
-        "E2": {"plugged": True, "phases": 3, "max_current_ma": 32000, "min_current_ma": 6000,
-               "soc": 23, "capacity_wh": 82000},
+        "E1": {
+            "plugged": True,
+            "phases": 3,
+            "max_current_ma": 16000,
+            "min_current_ma": 6000,
+            "soc": 41,
+            "capacity_wh": 58000,
+        },
+        "E2": {
+            "plugged": True,
+            "phases": 3,
+            "max_current_ma": 32000,
+            "min_current_ma": 6000,
+            "soc": 23,
+            "capacity_wh": 82000,
+        },
     },
     "contacts": [1, 2],
     "s0": [],
-    "board": {"inputs": [{"id": 1, "pin": 34, "active_low": True},
-                         {"id": 2, "pin": 35, "active_low": True}], "expanders": []},
+    "board": {
+        "inputs": [
+            {"id": 1, "pin": 34, "active_low": True},
+            {"id": 2, "pin": 35, "active_low": True},
+        ],
+        "expanders": [],
+    },
     "faults": {},
     "slow_ms": 400,
     "reboot_ms": 8000,
 }
 _METER_KEYS = tuple(DEFAULTS["meters"][0])
-_BOX_KEYS = ("id", "kind", "bus", "unit", "phases", "phase_rotation", "max_current_ma",
-             "turnaround_ms")
-_CAR = {"plugged": False, "phases": 3, "max_current_ma": 16000, "min_current_ma": 6000,
-        "soc": 50, "capacity_wh": 60000}
+_BOX_KEYS = (
+    "id",
+    "kind",
+    "bus",
+    "unit",
+    "phases",
+    "phase_rotation",
+    "max_current_ma",
+    "turnaround_ms",
+)
+_CAR = {
+    "plugged": False,
+    "phases": 3,
+    "max_current_ma": 16000,
+    "min_current_ma": 6000,
+    "soc": 50,
+    "capacity_wh": 60000,
+}
 _CAR_KEYS = tuple(_CAR)
 _S0_KEYS = ("id", "input", "pulses_per_kwh", "measures", "pulse_ms")
 
@@ -71,8 +126,10 @@ def load_scenario(source):
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         names = ", ".join(sorted(p.stem for p in SCENARIOS.glob("*.json")))
-        raise TwinError(f"there is no scenario {shown(str(source))}; there are: {names}; "
-                        "a path to a .json file is allowed too") from None
+        raise TwinError(
+            f"there is no scenario {shown(str(source))}; there are: {names}; "
+            "a path to a .json file is allowed too"
+        ) from None
     except (ValueError, OSError) as error:
         raise TwinError(f"scenario {path.name} cannot be read: {error}") from None
     return check_scenario(data, path.name)
@@ -82,8 +139,10 @@ def check_scenario(data, name="scenario"):
     """Return `data` if it is a complete scenario whose steps fit the installation it sets up."""
     table(name, data, ("name", "text", "config", "steps"))
     if not isinstance(data.get("name"), str) or not re.fullmatch(r"[a-z0-9_]{1,40}", data["name"]):
-        raise TwinError(f"{name}: name is {shown(data.get('name'))}; a word of small letters, "
-                        "digits and _ is allowed")
+        raise TwinError(
+            f"{name}: name is {shown(data.get('name'))}; a word of small letters, "
+            "digits and _ is allowed"
+        )
     text = table(f"{name}: text", data.get("text"), ("en", "de"))
     for lang in ("en", "de"):
         if not isinstance(text.get(lang), str) or not text[lang]:
@@ -98,8 +157,9 @@ def check_scenario(data, name="scenario"):
         table(where, step, ("at_s", "set"))
         at_s = step.get("at_s")
         if isinstance(at_s, bool) or not isinstance(at_s, (int, float)) or not 0 <= at_s <= 1e6:
-            raise TwinError(f"{where}.at_s is {shown(at_s)}; "
-                            "seconds from 0 to 1000000 are allowed")
+            raise TwinError(
+                f"{where}.at_s is {shown(at_s)}; seconds from 0 to 1000000 are allowed"
+            )
         if at_s < last_s:
             raise TwinError(f"{where}.at_s is {at_s}; steps must be in order of time")
         last_s = at_s
@@ -201,12 +261,18 @@ def _check_device(where, device, keys, kinds, config, ids, units):
     if device.get("bus") is not None:
         place = (choice(f"{where}.bus", device["bus"], tuple(config["buses"])), device["unit"])
         if place in units:
-            raise TwinError(f"{where}.unit is {device['unit']}, which another device on "
-                            f"{device['bus']} has; a number of its own is allowed")
+            raise TwinError(
+                f"{where}.unit is {device['unit']}, which another device on "
+                f"{device['bus']} has; a number of its own is allowed"
+            )
         units.add(place)
     span = device.setdefault("turnaround_ms", [5, 10])
-    if not isinstance(span, (list, tuple)) or len(span) != 2 or not all(
-            isinstance(ms, int) and 0 <= ms <= 5000 for ms in span) or span[0] > span[1]:
+    if (
+        not isinstance(span, (list, tuple))
+        or len(span) != 2
+        or not all(isinstance(ms, int) and 0 <= ms <= 5000 for ms in span)
+        or span[0] > span[1]
+    ):
         raise TwinError(f"{where}.turnaround_ms is {shown(span)}; [least, most] in ms is allowed")
 
 
@@ -245,9 +311,11 @@ def _check_inputs(config):
         choice(f"s0[{i}].input", s0.get("input"), tuple(by_id))
     taken = [s0["input"] for s0 in config["s0"]]
     # A contact that the board lacks, or that an S0 meter sits on, is not there.
-    config["contacts"] = [c for c in _list("contacts", config)
-                          if choice(f"contacts[{c!r}]", c, range(1, 65)) in by_id
-                          and c not in taken]
+    config["contacts"] = [
+        c
+        for c in _list("contacts", config)
+        if choice(f"contacts[{c!r}]", c, range(1, 65)) in by_id and c not in taken
+    ]
 
 
 def fault_places(config):

@@ -5,6 +5,7 @@ input that the board has, then each change: "pin <n> <0|1>" or, behind an expand
 "i2c <address> <byte>" (decimal) for its eight bits; "ready" ends the first levels. It sends
 "out <pin> <0|1>". Lines end with a line feed.
 """
+
 import asyncio
 import logging
 
@@ -45,8 +46,10 @@ class Inputs:
         """Give one S0 pulse at input `id_` in after_s."""
         loop = asyncio.get_running_loop()
         old = [t for t in self._timers.get(id_, []) if t.when() > loop.time()]
-        self._timers[id_] = old + [loop.call_later(after_s, self._put, id_, True),
-                                   loop.call_later(after_s + pulse_s, self._put, id_, False)]
+        self._timers[id_] = old + [
+            loop.call_later(after_s, self._put, id_, True),
+            loop.call_later(after_s + pulse_s, self._put, id_, False),
+        ]
 
     def stop(self):
         """Cancel what is still to come."""

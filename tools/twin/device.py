@@ -1,4 +1,5 @@
 """What every simulated Modbus device has: its address, its register image, its faults."""
+
 from .pdu import ILLEGAL_ADDRESS, Refusal, handle
 
 

@@ -18,7 +18,8 @@ def whole(name, value, low, high):
     """Return `value` if it is an integer from low to high."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise TwinError(
-            f"{name} is {shown(value)}; a whole number from {low} to {high} is allowed")
+            f"{name} is {shown(value)}; a whole number from {low} to {high} is allowed"
+        )
     return value
 
 
@@ -43,7 +44,8 @@ def table(name, value, keys=None):
     for key in value:
         if keys is not None and key not in keys:
             raise TwinError(
-                f"{name} has the unknown key {shown(key)}; allowed: {', '.join(map(str, keys))}")
+                f"{name} has the unknown key {shown(key)}; allowed: {', '.join(map(str, keys))}"
+            )
     return value
 
 

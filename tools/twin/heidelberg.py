@@ -3,6 +3,7 @@
 Register map: reference/peers.md section 3.2; the vendor's "ModBus Register Table". Any
 request to the box feeds its watchdog; register 261 holds again when the master is back.
 """
+
 from .pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal, u32
 from .physics import VOLTAGE_V
 from .wallbox import Wallbox
@@ -29,8 +30,13 @@ class Heidelberg(Wallbox):
 
     def reset(self):
         """Put the holding registers to the vendor's defaults."""
-        self.holding = {WATCHDOG: 15000, STANDBY: 0, LOCK: 1,
-                        LIMIT: self.max_current_ma // 100, FAILSAFE: 0}
+        self.holding = {
+            WATCHDOG: 15000,
+            STANDBY: 0,
+            LOCK: 1,
+            LIMIT: self.max_current_ma // 100,
+            FAILSAFE: 0,
+        }
 
     @property
     def setpoint_ma(self):
@@ -74,8 +80,19 @@ class Heidelberg(Wallbox):
             return dict(self.holding)
         tenth_a = [ma // 100 for ma in self.current_ma]
         energy = self.energy.import_wh
-        words = [0x0108, self._state(), *tenth_a, 271, VOLTAGE_V, VOLTAGE_V, VOLTAGE_V,
-                 self.holding[LOCK], self.power_w, *u32(energy), *u32(energy)]
+        words = [
+            0x0108,
+            self._state(),
+            *tenth_a,
+            271,
+            VOLTAGE_V,
+            VOLTAGE_V,
+            VOLTAGE_V,
+            self.holding[LOCK],
+            self.power_w,
+            *u32(energy),
+            *u32(energy),
+        ]
         image = dict(enumerate(words, 4))
         image.update({100: 16, 101: 6})
         if self.fault == "nan":

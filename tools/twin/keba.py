@@ -4,12 +4,20 @@ Register map: reference/peers.md section 3.3; the vendor's "KeContact P30 Modbus
 Programmer's Guide". Each read gives exactly one u32 (two registers, high word first); writes
 are one register each. Writes feed the watchdog, reads do not.
 """
+
 from .pdu import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refusal, u32
 from .physics import VOLTAGE_V
 from .wallbox import Wallbox
 
 CURRENT, ENERGY, UNLOCK, ENABLE, FAILSAFE, TIMEOUT, PERSIST = (
-    5004, 5010, 5012, 5014, 5016, 5018, 5020)
+    5004,
+    5010,
+    5012,
+    5014,
+    5016,
+    5018,
+    5020,
+)
 _MEASURED = (1008, 1010, 1012, 1020, 1036, 1040, 1042, 1044, 1502)
 
 _ALLOWED = {
@@ -31,8 +39,13 @@ class Keba(Wallbox):
     def reset(self):
         """Put the settings to the vendor's defaults, or to what was made to persist."""
         kept = self._kept
-        self.settings = {CURRENT: self.max_current_ma, ENERGY: 0, ENABLE: 1,
-                         FAILSAFE: kept.get(FAILSAFE, 0), TIMEOUT: kept.get(TIMEOUT, 0)}
+        self.settings = {
+            CURRENT: self.max_current_ma,
+            ENERGY: 0,
+            ENABLE: 1,
+            FAILSAFE: kept.get(FAILSAFE, 0),
+            TIMEOUT: kept.get(TIMEOUT, 0),
+        }
 
     @property
     def setpoint_ma(self):
@@ -76,13 +89,31 @@ class Keba(Wallbox):
         """Return the readable registers, each u32."""
         amps = self.current_ma
         tenth_wh = self.energy.import_wh * 10
-        values = {1000: self._charging_state(), 1004: 7 if self.car.plugged else 0, 1006: 0,
-                  1008: amps[0], 1010: amps[1], 1012: amps[2], 1014: 17630002, 1016: 300143,
-                  1018: 0x030A2A, 1020: self.power_w * 1000, 1036: tenth_wh,
-                  1040: VOLTAGE_V, 1042: VOLTAGE_V, 1044: VOLTAGE_V,
-                  1046: 1000 if self.power_w else 0, 1100: self.offered_ma,
-                  1110: self.max_current_ma, 1500: 0, 1502: tenth_wh, 1550: 0, 1552: 1,
-                  1600: self.settings[FAILSAFE], 1602: self.settings[TIMEOUT]}
+        values = {
+            1000: self._charging_state(),
+            1004: 7 if self.car.plugged else 0,
+            1006: 0,
+            1008: amps[0],
+            1010: amps[1],
+            1012: amps[2],
+            1014: 17630002,
+            1016: 300143,
+            1018: 0x030A2A,
+            1020: self.power_w * 1000,
+            1036: tenth_wh,
+            1040: VOLTAGE_V,
+            1042: VOLTAGE_V,
+            1044: VOLTAGE_V,
+            1046: 1000 if self.power_w else 0,
+            1100: self.offered_ma,
+            1110: self.max_current_ma,
+            1500: 0,
+            1502: tenth_wh,
+            1550: 0,
+            1552: 1,
+            1600: self.settings[FAILSAFE],
+            1602: self.settings[TIMEOUT],
+        }
         if self.fault == "nan":
             values.update((i, 0xFFFFFFFF) for i in _MEASURED)
         image = {}

@@ -1,4 +1,5 @@
 """The twin's HTTP door: its JSON interface for scripts, and the panel page for people."""
+
 import json
 import pathlib
 
@@ -9,10 +10,13 @@ from .errors import TwinError
 
 _MAX_BODY = 16384
 _WEB = pathlib.Path(__file__).with_name("web")
-_PAGES = {"/": ("panel.html", "text/html"), "/panel.css": ("panel.css", "text/css"),
-          "/panel.js": ("panel.js", "text/javascript"),
-          "/chart.js": ("chart.js", "text/javascript"),
-          "/texts.js": ("texts.js", "text/javascript")}
+_PAGES = {
+    "/": ("panel.html", "text/html"),
+    "/panel.css": ("panel.css", "text/css"),
+    "/panel.js": ("panel.js", "text/javascript"),
+    "/chart.js": ("chart.js", "text/javascript"),
+    "/texts.js": ("texts.js", "text/javascript"),
+}
 
 
 class Panel:
@@ -52,16 +56,30 @@ class Panel:
     async def _setup(self, request):
         """What the installation consists of: the panel draws itself from this."""
         twin = self._twin
-        return web.json_response({
-            "scenario": twin.scenario["name"], "text": twin.scenario["text"],
-            "ptys": twin.ptys, "tcp_ports": twin.tcp_ports, "chip_port": twin.chip_port,
-            "contacts": dict(twin.closed),
-            "meters": {m["id"]: {"kind": m["kind"], "measures": m["measures"]}
-                       for m in twin.config["meters"]},
-            "wallboxes": {b["id"]: {"kind": b["kind"], "max_current_ma": b["max_current_ma"],
-                                    "phases": b["phases"]} for b in twin.config["wallboxes"]},
-            "appliances": twin.config["appliances"],
-            "faults": fault_places(twin.config)})
+        return web.json_response(
+            {
+                "scenario": twin.scenario["name"],
+                "text": twin.scenario["text"],
+                "ptys": twin.ptys,
+                "tcp_ports": twin.tcp_ports,
+                "chip_port": twin.chip_port,
+                "contacts": dict(twin.closed),
+                "meters": {
+                    m["id"]: {"kind": m["kind"], "measures": m["measures"]}
+                    for m in twin.config["meters"]
+                },
+                "wallboxes": {
+                    b["id"]: {
+                        "kind": b["kind"],
+                        "max_current_ma": b["max_current_ma"],
+                        "phases": b["phases"],
+                    }
+                    for b in twin.config["wallboxes"]
+                },
+                "appliances": twin.config["appliances"],
+                "faults": fault_places(twin.config),
+            }
+        )
 
     async def _set(self, request):
         body = await request.content.read(_MAX_BODY + 1)

@@ -3,6 +3,7 @@
 Sources: MODBUS Application Protocol Specification V1.1b3, sections 6.3, 6.4, 6.6, 6.12 and 7;
 MODBUS over Serial Line V1.02, section 6.2.2 (CRC).
 """
+
 import struct
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4

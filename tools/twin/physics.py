@@ -2,6 +2,7 @@
 
 Everything is an integer: mA per phase, W, and energy in W*ms (1 Wh = 3,600,000 W*ms).
 """
+
 VOLTAGE_V = 230
 WH = 3600000
 # What a car leaves of the offered current, and what is lost between socket and battery.

@@ -1,4 +1,5 @@
 """The recording: one row a second as CSV, and a picture drawn from that CSV."""
+
 import asyncio
 import collections
 import csv
@@ -96,8 +97,14 @@ class Recorder:
 
 async def _draw(source, target, lang):
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(_PICTURE), str(source), str(target), lang,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
+        sys.executable,
+        str(_PICTURE),
+        str(source),
+        str(target),
+        lang,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
     try:
         _, text = await asyncio.wait_for(process.communicate(), _DRAW_S)
     except TimeoutError:

@@ -2,6 +2,7 @@
 
 Register map: reference/peers.md section 3.1; the vendor's SDM630 Modbus protocol document.
 """
+
 from .device import Device
 from .pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal, f32, u32
 from .physics import VOLTAGE_V
@@ -52,16 +53,27 @@ class Sdm630(Device):
         into, out = self.energy.import_wh / 1000, self.energy.export_wh / 1000
         if sign < 0:
             into, out = out, into
-        values = {0x2A: VOLTAGE_V, 0x2E: sum(amps) / 3, 0x30: sum(amps), 0x34: sum(power),
-                  0x38: sum(map(abs, power)), 0x3E: 1, 0x46: 50, 0x48: into, 0x4A: out,
-                  0x54: sum(power), 0xCE: VOLTAGE_V * 3 ** .5, 0x156: into + out}
+        values = {
+            0x2A: VOLTAGE_V,
+            0x2E: sum(amps) / 3,
+            0x30: sum(amps),
+            0x34: sum(power),
+            0x38: sum(map(abs, power)),
+            0x3E: 1,
+            0x46: 50,
+            0x48: into,
+            0x4A: out,
+            0x54: sum(power),
+            0xCE: VOLTAGE_V * 3**0.5,
+            0x156: into + out,
+        }
         for i in range(3):
             values[0x00 + 2 * i] = VOLTAGE_V
             values[0x06 + 2 * i] = amps[i]
             values[0x0C + 2 * i] = power[i]
             values[0x12 + 2 * i] = abs(power[i])
             values[0x1E + 2 * i] = 1
-            values[0xC8 + 2 * i] = VOLTAGE_V * 3 ** .5
+            values[0xC8 + 2 * i] = VOLTAGE_V * 3**0.5
         return values
 
 

@@ -1,4 +1,5 @@
 """A Modbus TCP server for one device (MODBUS Messaging on TCP/IP V1.0b, section 3.1)."""
+
 import asyncio
 import struct
 
@@ -31,8 +32,12 @@ class TcpServer:
 
     def report(self):
         """Return the counters."""
-        return {"requests": self.requests, "errors": self.errors, "clients": len(self._clients),
-                "port": self.port}
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "clients": len(self._clients),
+            "port": self.port,
+        }
 
     async def _serve(self, reader, writer):
         if len(self._clients) >= _MAX_CLIENTS:

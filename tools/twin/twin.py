@@ -1,4 +1,5 @@
 """The simulated installation as a whole: its parts, its clock, its one state."""
+
 import asyncio
 import logging
 import pathlib
@@ -28,12 +29,19 @@ class Twin:
 
     config: dict laid over config.DEFAULTS; scenario: name, path or dict; board: a board.json
     object; record_dir: folder for twin.csv and twin.png. Ports are port_base + 4 (HTTP), + 5
-    (chip channel), + 6 to + 8 (Modbus TCP devices), + 9 (time, UDP); port_base 0 takes any free ports.
+    (chip channel), + 6 to + 8 (Modbus TCP devices), + 9 (time, UDP); port_base 0: any free ports.
     Raises TwinError when config or scenario is not right.
     """
 
-    def __init__(self, config=None, port_base=18000, scenario="default", record_dir=None,
-                 board=None, host="127.0.0.1"):
+    def __init__(
+        self,
+        config=None,
+        port_base=18000,
+        scenario="default",
+        record_dir=None,
+        board=None,
+        host="127.0.0.1",
+    ):
         self.scenario = conf.load_scenario(scenario)
         layers = [self.scenario.get("config", {}), config or {}]
         if board is not None:
@@ -43,8 +51,10 @@ class Twin:
             try:
                 conf.check_set(step["set"], self.config)
             except TwinError as error:
-                raise TwinError(f"step {i + 1} of scenario {self.scenario['name']} does not "
-                                     f"fit this installation: {error}") from None
+                raise TwinError(
+                    f"step {i + 1} of scenario {self.scenario['name']} does not "
+                    f"fit this installation: {error}"
+                ) from None
         self.host = host
         self.http_port = self.chip_port = None
         self.ptys, self.tcp_ports = {}, {}
@@ -61,13 +71,16 @@ class Twin:
         self.appliances = {name: False for name in config["appliances"]}
         self.closed = {str(n): False for n in config["contacts"]}
         self.bouncing = set()
-        self.buses = {name: RtuBus(name, bus, config["slow_ms"], self._rng)
-                      for name, bus in config["buses"].items()}
+        self.buses = {
+            name: RtuBus(name, bus, config["slow_ms"], self._rng)
+            for name, bus in config["buses"].items()
+        }
         self.boxes, self.meters, self.tcp = {}, {}, {}
         self._energies = {}
         for item in config["wallboxes"]:
             self.boxes[item["id"]] = box = _BOXES[item["kind"]](
-                item, self.t_ms, config["cars"][item["id"]], config["reboot_ms"])
+                item, self.t_ms, config["cars"][item["id"]], config["reboot_ms"]
+            )
             self._attach(box, item)
         for item in config["meters"]:
             energy = self._energies.setdefault(item["measures"], Energy())
@@ -233,18 +246,33 @@ class Twin:
             "appliances": dict(self.appliances),
             "pv_w": self.pv_w,
             "battery": {"power_w": 0, "soc": 55},
-            "meters": {id_: {"power_w": sum(m.power_w), "current_ma": m.current_ma,
-                             "import_wh": m.energy.import_wh, "export_wh": m.energy.export_wh}
-                       for id_, m in self.meters.items()},
+            "meters": {
+                id_: {
+                    "power_w": sum(m.power_w),
+                    "current_ma": m.current_ma,
+                    "import_wh": m.energy.import_wh,
+                    "export_wh": m.energy.export_wh,
+                }
+                for id_, m in self.meters.items()
+            },
             "wallboxes": {id_: box.report() for id_, box in self.boxes.items()},
-            "cars": {id_: {"plugged": box.car.plugged, "phases": box.car.phases,
-                           "soc": box.car.soc, "max_current_ma": box.car.max_current_ma}
-                     for id_, box in self.boxes.items()},
+            "cars": {
+                id_: {
+                    "plugged": box.car.plugged,
+                    "phases": box.car.phases,
+                    "soc": box.car.soc,
+                    "max_current_ma": box.car.max_current_ma,
+                }
+                for id_, box in self.boxes.items()
+            },
             "faults": self.faults(),
             "bus": {name: bus.report() for name, bus in self.buses.items()},
             "tcp": {id_: server.report() for id_, server in self.tcp.items()},
-            "chip": {"clients": self.chip.clients, "connects": self.chip.connects,
-                     "outputs": dict(self.chip.outputs)},
+            "chip": {
+                "clients": self.chip.clients,
+                "connects": self.chip.connects,
+                "outputs": dict(self.chip.outputs),
+            },
         }
 
 

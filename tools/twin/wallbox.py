@@ -1,4 +1,5 @@
 """What both wallboxes have: an offer to the car, a watchdog, and the state of the car."""
+
 from .device import Device
 from .physics import VOLTAGE_V, Car, Energy
 
@@ -109,8 +110,14 @@ class Wallbox(Device):
 
     def report(self):
         """Return what /twin/state says of this wallbox."""
-        return {"setpoint_ma": self.setpoint_ma, "written_ms": self.written_ms,
-                "current_ma": self.current_ma, "state": self.state,
-                "energy_wh": self.energy.import_wh, "offered_ma": self.offered_ma,
-                "failsafe": self.failsafe, "failsafe_ma": self.failsafe_ma,
-                "power_w": self.power_w}
+        return {
+            "setpoint_ma": self.setpoint_ma,
+            "written_ms": self.written_ms,
+            "current_ma": self.current_ma,
+            "state": self.state,
+            "energy_wh": self.energy.import_wh,
+            "offered_ma": self.offered_ma,
+            "failsafe": self.failsafe,
+            "failsafe_ma": self.failsafe_ma,
+            "power_w": self.power_w,
+        }
