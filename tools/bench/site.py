@@ -75,41 +75,47 @@ async def dead_device(simulation, seconds=15):
 
 
 async def bus_use(folder, seconds=15):
-    """Part of the time that the wire of a full bus at 9600 baud carries bytes or prescribed silence."""
-    count = 8
-    meters = [
-        {"id": "M%d" % (n + 1), "kind": "sdm630", "bus": "rs485_1", "unit": n + 1,
-         "measures": "house", "turnaround_ms": [1, 1]}
-        for n in range(count)
-    ]  # fmt: skip
+    """Part of the time that a bus that is always wanted carries bytes or prescribed silence.
+
+    Eight meters with a template that asks for everything ten times a second; what the devices
+    themselves take until they answer (1 ms) counts as used.
+    """
+    line = {"baudrate": 9600, "parity": "N", "stop": 1}
+    units = range(1, 9)
     config = {
-        "buses": {"rs485_1": {"baudrate": 9600, "parity": "N", "stop": 1}},
-        "meters": meters,
+        "buses": {"rs485_1": line},
+        "meters": [
+            {
+                "id": "M%d" % unit,
+                "kind": "sdm630",
+                "bus": "rs485_1",
+                "unit": unit,
+                "measures": "house",
+                "turnaround_ms": [1, 1],
+            }
+            for unit in units
+        ],
         "wallboxes": [],
         "cars": {},
     }
 
     def full(twin, port):
-        return {
-            "buses": {"rs485_1": {"baudrate": 9600, "parity": "N", "stop": 1}},
-            "meters": [
-                {"id": m["id"], "template": "sdm630", "role": "display", "bus": "rs485_1",
-                 "unit": m["unit"]}
-                for m in meters
-            ],
-            "http": {"port": port},
-        }  # fmt: skip
+        meters = [
+            {"id": "M%d" % unit, "template": "sdm630", "role": "display", "bus": "rs485_1",
+             "unit": unit}
+            for unit in units
+        ]  # fmt: skip
+        return {"buses": {"rs485_1": line}, "meters": meters, "http": {"port": port}}
 
-    async with Simulation(Path(folder), config=config, first_settings=full) as simulation:
+    simulation = Simulation(Path(folder), config=config, first_settings=full, ask_every_ms=100)
+    async with simulation:
         await asyncio.sleep(5)
         bus = simulation.twin.buses["rs485_1"]
         before = bus.requests
         await asyncio.sleep(seconds)
-        requests = bus.requests - before
-        report = bus.report()
-        turnaround_s = requests / seconds * 0.001
-        silence_s = requests / seconds * 2 * bus.silence_s
-        return report["wire_pct"] / 100 + silence_s + turnaround_s
+        rate = (bus.requests - before) / seconds
+        wire = bus.report()["wire_pct"] / 100
+        return wire + rate * (2 * bus.silence_s + 0.001)
 
 
 async def requests_per_s(port, head):
