@@ -10,7 +10,6 @@ async def _main():
 
     controller = Controller()
     controller.start()
-    await controller.login.start()
     await _open_doors(controller)
     # The watchdog's feeder is also what keeps asyncio.run from ending early (1.25 does when only
     # Events are awaited).
@@ -18,12 +17,14 @@ async def _main():
 
 
 async def _open_doors(controller):
-    from doors import cnf_api, settings_api
+    # Nothing imported here stays in a frame that lives on: it could not be unloaded.
+    from controller import password
     from doors.http import HttpDoor
 
+    await password.start(controller.login)
     door = HttpDoor(controller)
-    cnf_api.register(door, controller)
-    settings_api.register(door, controller)
+    door.route("/cnf", "doors.cnf_api")
+    door.route("/api", "doors.settings_api")
     controller.supervisor.start("http", door.run)
     controller.log("ready")
 

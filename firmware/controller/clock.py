@@ -12,7 +12,6 @@ _REBASE_MS = const(0x1000000)  # a small part of the 6 days that ticks_diff can 
 _OLDEST_S = const(1735689600)  # 2025-01-01: no controller runs before this code was written
 _LATEST_S = const(4102444800)  # 2100-01-01
 _EPOCH_2000_S = const(946684800)
-_FIELDS = ("year", "month", "day", "hour", "minute", "second", "weekday", "yearday", "dst")
 
 
 class ClockError(Exception):
@@ -76,8 +75,12 @@ class Clock:
         self.trusted, self.source = True, source
         self._local_s = None
         if self._rtc:  # for certificates, which are checked against the chip's own time
-            year, month, day, hour, minute, second, weekday = time.gmtime(utc_s - _port_epoch_s())[:7]
-            self._rtc.datetime((year, month, day, weekday, hour, minute, second, 0))
+            from controller.timezone import civil
+
+            days, second = divmod(utc_s, 86400)
+            year, month, day, _ = civil(days)
+            hour, second = divmod(second, 3600)
+            self._rtc.datetime((year, month, day, 0, hour, second // 60, second % 60, 0))
         return jump_ms
 
     @property
@@ -90,18 +93,12 @@ class Clock:
         if utc_s is None:
             utc_s = self.utc_s()
         if utc_s != self._local_s:
-            # Only a site whose formulas ask for the date has the rules in its RAM.
-            from controller.timezone import TimeZone, civil
-
             if self._zone is None:
+                # Only a site whose formulas ask for the date keeps the rules in its RAM.
+                from controller.timezone import TimeZone
+
                 self._zone = TimeZone(self._tz)
-            offset_s, dst = self._zone.offset_s(utc_s)
-            days, second = divmod(utc_s + offset_s, 86400)
-            year, month, day, yearday = civil(days)
-            minute, second = divmod(second, 60)
-            self._local = (
-                year, month, day, minute // 60, minute % 60, second, (days + 4) % 7, yearday, dst,
-            )  # fmt: skip
+            self._local = self._zone.local(utc_s)
             self._local_s = utc_s
         return self._local
 
@@ -115,11 +112,4 @@ class Clock:
         if name == "timestamp":
             return self.utc_s()
         local = self.local()
-        if name in _FIELDS:
-            return local[_FIELDS.index(name)] - (name == "month")
-        dayminute = local[3] * 60 + local[4]
-        if name == "dayminute":
-            return dayminute
-        if name == "daysecond":
-            return dayminute * 60 + local[5]
-        raise KeyError(name)
+        return self._zone.field(local, name)

@@ -10,30 +10,20 @@ from micropython import const
 
 from controller.inputs import BoardError
 
-_ON_DELAY_MS = const(1000)
-_OFF_DELAY_MS = const(2000)
-_MAX_DELAY_MS = const(60000)
 _READ_MS = const(1000)
+_LOOK_MS = const(10)
 _MISSED = const(3)  # readings that may fail in a row before the state is unknown
-
-
-class ContactError(Exception):
-    """A contact setting that can't be used; `code` names the sentence, `field` the setting."""
-
-    def __init__(self, code, field, text):
-        super().__init__(text)
-        self.code = code
-        self.field = field
 
 
 class Contact:
     """One contact. `active` counts once `stable` (the first state has held for its delay).
 
+    settings: (on_delay_ms, off_delay_ms, closed_is_active).
     `closed` is what was read last, None before that and while the input can't be read.
     """
 
-    def __init__(self, on_delay_ms, off_delay_ms, closed_is_active=True):
-        self.settings = (on_delay_ms, off_delay_ms, closed_is_active)
+    def __init__(self, settings):
+        self.settings = settings
         self.active = self.stable = False
         self.closed = None
         self._since_ms = self._missed = 0
@@ -69,25 +59,6 @@ class Contact:
         return max(0, self._since_ms + delay_ms - now_ms)
 
 
-def _settings_of(inputs, entries):
-    """{input: (on_delay_ms, off_delay_ms, closed_is_active)}; raises ContactError."""
-    found = {}
-    for place, entry in enumerate(entries):
-        number = entry["input"]
-        field = "contacts.%d." % place
-        if not 1 <= number <= inputs.count or number in found:
-            text = "%sinput must be one of 1 to %d, each at most once." % (field, inputs.count)
-            raise ContactError("contact_input", field + "input", text)
-        delays_ms = []
-        for name, usual_ms in (("on_delay_ms", _ON_DELAY_MS), ("off_delay_ms", _OFF_DELAY_MS)):
-            delays_ms.append(entry.get(name, usual_ms))
-            if not 0 <= delays_ms[-1] <= _MAX_DELAY_MS:
-                text = "%s must lie between 0 and %d." % (field + name, _MAX_DELAY_MS)
-                raise ContactError("contact_delay", field + name, text)
-        found[number] = (delays_ms[0], delays_ms[1], entry.get("closed_is_active", True))
-    return found
-
-
 class Contacts:
     """All inputs of a board.
 
@@ -103,20 +74,20 @@ class Contacts:
         self._meters = meters or {}
         self._contacts = {}
         self._edges = 0
-        self._flag = getattr(asyncio, "ThreadSafeFlag", asyncio.Event)()
         self.configure(entries)
         inputs.on_change(self._edge)
 
     def configure(self, entries):
         """Takes other settings; a contact whose settings changed has to become stable anew."""
-        settings = _settings_of(self._inputs, entries)
-        self._used = list(settings)
+        from controller.contact_settings import USUAL, checked
+
+        settings = checked(self._inputs.count, entries)
+        self._used = tuple(settings)
         for n in range(1, self._inputs.count + 1):
-            wanted = settings.get(n, (_ON_DELAY_MS, _OFF_DELAY_MS, True))
+            wanted = settings.get(n, USUAL)
             known = self._contacts.get(n)
             if n not in self._meters and not (known and known.settings == wanted):
-                self._contacts[n] = Contact(*wanted)
-        self._flag.set()
+                self._contacts[n] = Contact(wanted)
 
     @property
     def stable(self):
@@ -149,7 +120,6 @@ class Contacts:
             self._meters[n].edge(closed, self._clock.now_ms())
         else:
             self._edges |= 1 << n
-            self._flag.set()
 
     def read(self):
         """Reads all inputs, reports changes; returns ms until the next reading is due."""
@@ -170,13 +140,13 @@ class Contacts:
 
     async def run(self, beat=None):
         """The task; never returns. beat(), where given, shows each second that it lives."""
-        wait_for_ms = asyncio.wait_for_ms  # pyright: ignore[reportAttributeAccessIssue]
         while True:
             if beat:
                 beat()
-            wait_ms = self.read()
-            try:
-                await wait_for_ms(self._flag.wait(), wait_ms)
-            except asyncio.TimeoutError:
-                pass
-            self._flag.clear()
+            left_ms = self.read()
+            # Looked at in short steps: an event from an interrupt (ThreadSafeFlag) would make each
+            # wait for a socket of this loop a millisecond longer.
+            while left_ms > 0 and not self._edges:
+                await asyncio.sleep_ms(min(left_ms, _LOOK_MS))
+                left_ms -= _LOOK_MS
+            await asyncio.sleep_ms(0)

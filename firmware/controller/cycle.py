@@ -1,11 +1,10 @@
 """The cycle: once a second, and at once when something happened, readings become setpoints."""
 
-import asyncio
-
 from micropython import const
 
+from controller.wake import Wake
+
 _PERIOD_MS = const(1000)
-_LOOK_MS = const(10)
 
 
 class Cycle:
@@ -20,24 +19,22 @@ class Cycle:
         self.took_ms = 0
         self._controller = controller
         self._clock = controller.clock
-        self._woken = False
+        self._wake = Wake()
 
     def wake(self):
-        """Starts a cycle now rather than at the end of the second. May be called by an interrupt."""
-        self._woken = True
+        """Starts a cycle now rather than at the end of the second."""
+        self._wake.set()
 
     async def run(self, beat):
         """The task; never returns."""
         due_ms = self._clock.now_ms()
         while True:
             now_ms = self._clock.now_ms()
-            if now_ms >= due_ms or self._woken:
-                self.late_max_ms = max(self.late_max_ms, now_ms - due_ms)
-                self._woken = False
-                self.once(now_ms)
-                beat()
-                due_ms = now_ms + _PERIOD_MS
-            await asyncio.sleep_ms(_LOOK_MS)
+            self.late_max_ms = max(self.late_max_ms, now_ms - due_ms)
+            self.once(now_ms)
+            beat()
+            due_ms = now_ms + _PERIOD_MS
+            await self._wake.wait(due_ms - self._clock.now_ms())
 
     def once(self, now_ms):
         """One cycle."""
@@ -52,9 +49,10 @@ class Cycle:
         if grid and grid.read_ms is not None:
             grid_ma = phase_currents(grid.readings)
             grid_read_ms = grid.read_ms
-        site.decide(now_ms, controller.contacts.stable, controller.names.lookups, grid_ma, grid_read_ms)
+        ready = controller.contacts.stable
+        site.decide(now_ms, ready, controller.names.lookups, grid_ma, grid_read_ms)
         for evse in site.evses:
-            controller.devices[evse.id].setpoint_ma = evse.setpoint_ma
+            controller.devices[evse.id].order(evse.setpoint_ma)
         self.count += 1
         self.took_ms = self._clock.now_ms() - now_ms
 

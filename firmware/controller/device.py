@@ -5,16 +5,15 @@ first, then whatever has waited longest. A device that does not answer is asked 
 all of them together cost the others little.
 """
 
-import asyncio
-
 from micropython import const
 
 from controller.links import LinkDown, LinkTimeout
+from controller.wake import Wake
 from modbus import pdu
 
 _TIMEOUT_MS = const(250)  # to the first byte of an answer
-_GARBLED_MS = const(20)
-_IDLE_MS = const(20)
+_DRAIN_MS = const(50)  # to be rid of a late answer, before the next device is asked
+_IDLE_MS = const(250)
 _COM_ERROR_AFTER = const(3)  # failures in a row until the device counts as silent
 _DEAD_SHARE = const(20)  # a dead device may use 1/20 of the time
 _DEAD_MAX_MS = const(15000)
@@ -26,7 +25,10 @@ class Device:
 
     readings: what the template decodes (integers, units in the names); read_ms: when its first,
     most urgent block was last read, or None; com_error: it does not answer; problem: what is wrong
-    with the connection, complaint: what it refused or took differently (sentences or None). setpoint_ma is written by the cycle, sent_ma is what the box has confirmed.
+    with the connection, complaint: what it refused or took differently (sentences or None).
+    setpoint_ma is what the cycle ordered, sent_ma what the box has confirmed. setup: what it is
+    still to be told before all else, None where that is to begin (device_setup.py, which also
+    uses stored, read, write and ask).
     """
 
     def __init__(self, config, template, link):
@@ -40,8 +42,6 @@ class Device:
         self.error_since_ms = None
         self.problem = None
         self.complaint = None
-        self.errors = 0
-        self.requests = 0
         self.setpoint_ma = None
         self.sent_ma = None
         self.sent_at_ms = None
@@ -50,23 +50,32 @@ class Device:
         self._due_ms = [0] * len(template.blocks)
         # The reading is whole when the last of the most often read blocks is there.
         hot = template.blocks[0][3]
-        self._whole_at = [n for n in range(len(template.blocks)) if template.blocks[n][3] <= hot][-1]
-        self._setup = None
-        self._stored = None
+        self._whole_at = max([n for n, block in enumerate(template.blocks) if block[3] <= hot])
+        self.setup = None
+        self.stored = False
         self._watchdog_ms = 0
+        self.wake = None
 
-    def urgent(self):
+    def order(self, setpoint_ma):
+        """Takes the cycle's setpoint and wakes the link where it is new."""
+        if setpoint_ma != self.setpoint_ma:
+            self.setpoint_ma = setpoint_ma
+            if self.wake:
+                self.wake.set()
+
+    def urgent(self, now_ms):
         """True where a decrease waits to be written."""
         setpoint_ma = self.setpoint_ma
         return (
             setpoint_ma is not None
             and (self.sent_ma is None or setpoint_ma < self.sent_ma)
             and not self.com_error
+            and now_ms >= self._not_before_ms
         )
 
     def due(self, now_ms):
-        """(ms of its next job, job); job is "setup", "setpoint", "watchdog" or a block's number."""
-        if self._setup is None or self._setup:
+        """(ms of its next job, job): "setup", "setpoint", "watchdog" or a block's number."""
+        if self.setup is None or self.setup:
             return self._not_before_ms, "setup"
         when_ms = min(self._due_ms)
         job = self._due_ms.index(when_ms)
@@ -81,17 +90,18 @@ class Device:
 
     async def work(self, job, now_ms, clock):
         """Does one job on the link; failures are booked, never raised."""
-        self.requests += 1
         try:
             if job == "setup":
-                await self._set_up(clock)
+                from controller import device_setup  # in RAM only while there is need for it
+
+                await device_setup.step(self, clock)
             elif job == "setpoint":
                 await self._write_setpoint(clock)
             elif job == "watchdog":
                 await self._write_all(self.template.watchdog[1])
                 self._watchdog_ms = clock() + self.template.watchdog[0]
             else:
-                await self._read(job, clock)
+                await self.read(job, clock)
         except pdu.ModbusException as error:
             self._refused(job, error, clock())
         except (LinkTimeout, LinkDown, pdu.ModbusError) as error:
@@ -100,40 +110,15 @@ class Device:
             self._failures = 0
             self._not_before_ms = clock() + self.template.quiet_ms
 
-    async def _set_up(self, clock):
-        """Init writes, read-back of the fail-safe current and the first reading, one a call."""
-        template = self.template
-        failsafe_ma = self.config.get("failsafe_current_ma", 0)
-        if self._setup is None:
-            self.complaint = None
-            self._stored = template.stored_writes(failsafe_ma)
-            self._setup = [("write", write) for write in template.init_writes(failsafe_ma)]
-            self._setup += [("check", check) for check in template.read_backs(failsafe_ma)]
-            self._setup.append(("read", None))
-        kind, what = self._setup[0]
-        if kind == "write":
-            await self._write(what)
-        elif kind == "read":
-            await self._read(0, clock)
-        elif not await self._is_there(what):
-            if self._stored:  # written to the box's flash only when it is not there already
-                self._setup[0:0] = [("write", write) for write in self._stored]
-                self._stored = None
-                return
-            self.complaint = "%s could not be programmed" % what[3]
-        self._setup.pop(0)
-
-    async def _is_there(self, check):
-        fc, address, expected, _ = check
-        start, end = await self._ask(fc, address, len(expected) // 2)
-        return bytes(self.link.rx[start:end]) == expected
-
-    async def _read(self, number, clock):
+    async def read(self, number, clock):
+        """Reads block `number`; a failure is an exception here and below."""
         fc, address, count, every_ms = self.template.blocks[number]
         asked_ms = clock()
-        start, _ = await self._ask(fc, address, count)
+        start, _ = await self.ask(fc, address, count)
         self.template.decode(number, self.link.rx, start, self.readings)
-        self._due_ms[number] = asked_ms + every_ms
+        # From when it was due: waiting for others does not make it rarer. But no bursts.
+        next_ms = self._due_ms[number] + every_ms
+        self._due_ms[number] = max(next_ms, asked_ms + every_ms // 2)
         if number == self._whole_at:
             self.read_ms = asked_ms
         if number == 0:
@@ -148,15 +133,15 @@ class Device:
 
     async def _write_all(self, writes):
         for write in writes:
-            await self._write(write)
+            await self.write(write)
 
-    async def _write(self, write):
+    async def write(self, write):
         link = self.link
         fc, address, data = write
         size = pdu.write_request(link.tx, link.pdu_at, fc, address, data)
         await self._transact(size)
 
-    async def _ask(self, fc, address, count):
+    async def ask(self, fc, address, count):
         link = self.link
         return await self._transact(pdu.read_request(link.tx, link.pdu_at, fc, address, count))
 
@@ -167,7 +152,6 @@ class Device:
 
     def _refused(self, job, error, now_ms):
         """The device is there but does not accept the request: say so, ask it again later."""
-        self.errors += 1
         self._failures = 0
         self.complaint = "%s: %s" % (job if isinstance(job, str) else "block %d" % job, error)
         if isinstance(job, int):
@@ -175,14 +159,13 @@ class Device:
             if job == self._whole_at:
                 self.read_ms = now_ms
         else:
-            if job == "setup":
-                self._setup.pop(0)
+            if job == "setup" and self.setup:
+                self.setup.pop(0)
             self._not_before_ms = now_ms + 1000
 
     async def _failed(self, error, began_ms, clock):
-        self.errors += 1
         self._failures += 1
-        await self.link.drain(_TIMEOUT_MS if isinstance(error, LinkTimeout) else _GARBLED_MS)
+        await self.link.drain(_DRAIN_MS)
         now_ms = clock()
         if self._failures < _COM_ERROR_AFTER:
             self._not_before_ms = now_ms + 50
@@ -191,7 +174,7 @@ class Device:
             self.error_since_ms = now_ms
         self.com_error = True
         self.problem = str(error)
-        self._setup = None  # it may have been restarted: told everything anew when it is back
+        self.setup = None  # it may have been restarted: told everything anew when it is back
         self.sent_ma = None
         self._not_before_ms = now_ms + min(_DEAD_MAX_MS, _DEAD_SHARE * (now_ms - began_ms))
 
@@ -205,24 +188,30 @@ class Server:
     def __init__(self, devices, now_ms):
         self._devices = devices
         self._now_ms = now_ms
+        self._wake = Wake()
+        for device in devices:
+            device.wake = self._wake
 
     async def run(self, beat):
         """Never returns."""
         while True:
             beat()
             now_ms = self._now_ms()
-            device, job = self._next(now_ms)
+            device, job, when_ms = self._next(now_ms)
             if device:
                 await device.work(job, now_ms, self._now_ms)
-            await asyncio.sleep_ms(0 if device else _IDLE_MS)
+                when_ms = now_ms
+            await self._wake.wait(min(when_ms - now_ms, _IDLE_MS))
 
     def _next(self, now_ms):
-        """(device, job) that is due and has waited longest, (None, None) where nothing is due."""
-        chosen = chosen_job = chosen_ms = None
+        """(device, job, ms) that has waited longest; device is None where nothing is due yet."""
+        chosen = None
+        chosen_job = ""
+        chosen_ms = now_ms + _IDLE_MS
         for device in self._devices:
-            if device.urgent():
-                return device, "setpoint"
+            if device.urgent(now_ms):
+                return device, "setpoint", now_ms
             when_ms, job = device.due(now_ms)
-            if when_ms <= now_ms and (chosen is None or when_ms < chosen_ms):
+            if when_ms < chosen_ms:
                 chosen, chosen_job, chosen_ms = device, job, when_ms
-        return chosen, chosen_job
+        return chosen if chosen_ms <= now_ms else None, chosen_job, chosen_ms

@@ -1,4 +1,4 @@
-"""Makes the devices that the settings name: links, meters, wallboxes; what fails is said, not fatal."""
+"""Makes what the settings name: links, meters, wallboxes; what fails is said, not fatal."""
 
 from chargecontrol.site import Evse
 from controller import data
@@ -10,28 +10,8 @@ from modbus.template import Template, TemplateError
 _CHAR_BITS = {"N": 9, "E": 10, "O": 10}
 
 
-class PulseMeter:
-    """A meter on an S0 input, with the face of a Device."""
-
-    def __init__(self, config, meter):
-        self.id = config["id"]
-        self.config = config
-        self.meter = meter
-        self.readings = {}
-        self.read_ms = None
-        self.com_error = False
-        self.error_since_ms = None
-        self.problem = meter.problem if hasattr(meter, "problem") else None
-        self.complaint = None
-
-    def sample(self, now_ms):
-        """Takes the readings of this moment: power decays while no pulse comes."""
-        self.readings = self.meter.readings(now_ms)
-        self.read_ms = now_ms
-
-
 class Installation:
-    """devices {id: Device or PulseMeter}, evses {id: Evse}, links [(name, link, [Device])],
+    """devices {id: Device or s0.PulseMeter}, evses {id: Evse}, links [(name, link, [Device])],
     pulse_meters {input: S0Meter}, faults [sentence]. doc: the settings."""
 
     def __init__(self, doc, board):
@@ -58,7 +38,7 @@ class Installation:
     def _meter(self, config):
         if config["template"] != "s0":
             return self._device(config)
-        from controller.s0 import S0Meter
+        from controller.s0 import PulseMeter, S0Meter
 
         meter = S0Meter(
             config["pulses_per_kwh"], tuple(config["phases"]), self._doc["site"]["voltage_v"]

@@ -14,6 +14,7 @@ from modbus import rtu, tcp
 from modbus.pdu import FrameError, ModbusError
 
 _BUFFER = const(264)
+_REQUEST = const(32)  # a template reads, or writes at most four registers
 _LINE_MS = const(2)  # pause between two looks at the UART
 _CONNECT_MS = const(3000)
 _BACKOFF_MAX_MS = const(30000)
@@ -28,10 +29,10 @@ class LinkDown(Exception):
 
 
 class RtuLink:
-    """Master of one RS-485 bus. de: driver-enable Pin-like object, or None for an automatic one."""
+    """Master of one RS-485 bus. de: driver-enable Pin-like object, None for an automatic one."""
 
     def __init__(self, uart, de, baudrate, char_bits):
-        self.tx = bytearray(_BUFFER)
+        self.tx = bytearray(_REQUEST)
         self.rx = bytearray(_BUFFER)
         self.pdu_at = 1
         self.busy_ms = 0
@@ -126,7 +127,7 @@ class TcpLink:
     """One connection to one Modbus TCP device, made anew with back-off when it is lost."""
 
     def __init__(self, host, port):
-        self.tx = bytearray(_BUFFER)
+        self.tx = bytearray(_REQUEST)
         self.rx = bytearray(_BUFFER)
         self.pdu_at = 7
         self.busy_ms = 0

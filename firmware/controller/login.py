@@ -1,19 +1,10 @@
-"""The password of user admin: made at the first start, kept as a slow hash, guesses slowed."""
+"""The password of user admin, as each request brings it; controller/password.py does the rest."""
 
 import asyncio
-import binascii
 import hashlib
 import os
 
-from micropython import const
-
 from controller.refusal import Refusal
-
-_ROUNDS = const(3000)  # about 2 s on an ESP32, estimated from the VM; stored with the hash
-_SLICE = const(24)  # rounds between two turns of the loop: about 15 ms on an ESP32
-_FIRST_DELAY_MS = const(100)
-_MAX_DELAY_MS = const(5000)
-_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # 5 bits each; none looks like another
 
 
 class LoginError(Refusal):
@@ -23,38 +14,8 @@ class LoginError(Refusal):
 
     def __init__(self, code, retry_ms=0):
         super().__init__(code)
+        self.status = 429 if retry_ms else 401
         self.retry_ms = retry_ms
-
-
-class PasswordError(Refusal):
-    """A new password that cannot be taken, or a wrong old one."""
-
-    area = "http"
-
-
-def same(a, b):
-    """Compare two byte strings in a time that tells nothing about where they differ."""
-    difference = len(a) ^ len(b)
-    for x, y in zip(a, b):
-        difference |= x ^ y
-    return difference == 0
-
-
-async def slow_hash(password, salt, rounds):
-    """PBKDF2-HMAC-SHA256 of bytes, one block (RFC 8018, 5.2); gives the loop its turns."""
-    if len(password) > 64:
-        password = hashlib.sha256(password).digest()
-    password += bytes(64 - len(password))
-    inner = bytes(x ^ 0x36 for x in password)
-    outer = bytes(x ^ 0x5C for x in password)
-    block = salt + b"\x00\x00\x00\x01"
-    result = 0
-    for i in range(rounds):
-        if i % _SLICE == 0:
-            await asyncio.sleep_ms(0)
-        block = hashlib.sha256(outer + hashlib.sha256(inner + block).digest()).digest()
-        result ^= int.from_bytes(block, "big")
-    return result.to_bytes(32, "big")
 
 
 class Login:
@@ -63,96 +24,44 @@ class Login:
     A header once found right stays known in RAM as a hash under a salt of this start: the owner is
     served at once, whatever an attacker does. The same goes for the last wrong one: it is refused
     without work and does not slow others down. Any other one costs a slow check, one at a time.
+
+    right, wrong and checking are such hashes or None; failures counts the wrong ones since, and
+    before next_ms there is no slow check.
     """
 
     def __init__(self, settings, now_ms, tell=print):
-        self._settings = settings
-        self._now_ms = now_ms
-        self._tell = tell
+        self.settings = settings
+        self.now_ms = now_ms
+        self.tell = tell
         self._boot_salt = os.urandom(16)
-        self._forget()
+        self.forget()
 
-    def _forget(self):
-        self._right = self._wrong = self._checking = None
-        self._failures = 0
-        self._next_ms = 0  # no slow check before
-
-    async def start(self):
-        """Make and print a password where there is none yet. Raises StoreError."""
-        if not self._settings.doc["login"]["hash"]:
-            await self.reset()
+    def forget(self):
+        """Let nobody in without a slow check, as after a change of the password."""
+        self.right = self.wrong = self.checking = None
+        self.failures = self.next_ms = 0
 
     async def reset(self):
         """Make a new random password and print it once on the console. Raises StoreError."""
-        letters = [_LETTERS[x & 31] for x in os.urandom(12)]
-        password = "-".join(["".join(letters[i : i + 4]) for i in (0, 4, 8)])
-        await self._keep(password)
-        self._tell("password for user admin: " + password)
+        from controller import password
 
-    async def change_password(self, old, new):
-        """Raises PasswordError, LoginError (guesses too fast) and StoreError."""
-        if not (isinstance(new, str) and 8 <= len(new) <= 64):
-            raise PasswordError("password_length")
-        if not isinstance(old, str):
-            raise PasswordError("password_old")
-        try:
-            await self._slow_check(self._mark(old.encode()), old.encode())
-        except LoginError as error:
-            if error.retry_ms:
-                raise
-            raise PasswordError("password_old")
-        await self._keep(new)
+        await password.reset(self)
 
     async def check(self, header):
         """Return if the value of an `Authorization` header is right. Raises LoginError."""
         if not header:
             raise LoginError("login_absent")
-        mark = self._mark(header.encode())
-        while self._checking == mark:  # the same browser, asking for several things at once
+        mark = self.mark(header.encode())
+        while self.checking == mark:  # the same browser, asking for several things at once
             await asyncio.sleep_ms(20)
-        if self._right and same(mark, self._right):
+        # Nobody knows the salt: how long == takes tells nothing.
+        if self.right == mark:
             return
-        if self._wrong != mark:
-            try:
-                kind, data = header.split(None, 1)
-                user, password = binascii.a2b_base64(data).split(b":", 1)
-            except ValueError:
-                kind = user = password = b""
-            if user == b"admin" and kind.lower() == "basic":
-                return await self._slow_check(mark, password)
-        raise LoginError("login")
+        if self.wrong == mark:
+            raise LoginError("login")
+        from controller import password
 
-    def _mark(self, secret):
+        await password.check(self, mark, header)
+
+    def mark(self, secret):
         return hashlib.sha256(self._boot_salt + secret).digest()
-
-    async def _slow_check(self, mark, password):
-        if self._checking:
-            raise LoginError("login_busy", 1000)
-        wait_ms = self._next_ms - self._now_ms()
-        if wait_ms > 0:
-            raise LoginError("login_wait", wait_ms)
-        self._checking = mark
-        try:
-            kept = self._settings.doc["login"]
-            found = await slow_hash(password, binascii.unhexlify(kept["salt"]), kept["rounds"])
-            if kept["hash"] and same(found, binascii.unhexlify(kept["hash"])):
-                self._right = mark
-                self._failures = 0
-                return
-            self._wrong = mark
-            delay_ms = min(_FIRST_DELAY_MS << min(self._failures, 8), _MAX_DELAY_MS)
-            self._next_ms = self._now_ms() + delay_ms
-            self._failures += 1
-        finally:
-            self._checking = None
-        raise LoginError("login")
-
-    async def _keep(self, password):
-        salt = os.urandom(16)
-        found = await slow_hash(password.encode(), salt, _ROUNDS)
-        self._settings.apply({"login": {
-            "salt": binascii.hexlify(salt).decode(),
-            "hash": binascii.hexlify(found).decode(),
-            "rounds": _ROUNDS,
-        }})  # fmt: skip
-        self._forget()

@@ -4,15 +4,6 @@ Source of the names: the cFos formula documentation (objects and members), see d
 """
 
 _STATES = {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5, "F": 5}
-# Members that are kept under another name, with the unit in it.
-_METER_FIELDS = {
-    "current_l1": "current_l1_ma",
-    "current_l2": "current_l2_ma",
-    "current_l3": "current_l3_ma",
-    "voltage_l1": "voltage_l1_v",
-    "voltage_l2": "voltage_l2_v",
-    "voltage_l3": "voltage_l3_v",
-}
 
 
 class Names:
@@ -59,7 +50,11 @@ class Names:
                 return value
         if device.com_error:  # an old reading is no value
             raise KeyError(field)
-        return device.readings[_METER_FIELDS.get(field, field)]
+        if field[:9] == "current_l":  # kept under a name with the unit in it
+            field += "_ma"
+        elif field[:9] == "voltage_l":
+            field += "_v"
+        return device.readings[field]
 
     @staticmethod
     def _evse(evse, device, field):

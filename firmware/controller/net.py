@@ -5,7 +5,6 @@ then it tells why it failed. An access point is opened where nothing else leads 
 """
 
 import asyncio
-import os
 
 import network
 from micropython import const
@@ -18,20 +17,14 @@ _LAN_TRIES = const(5)  # each failed start of the driver leaks memory outside th
 _AP_AFTER_MS = const(300000)  # a router may be slow to start
 _AFTER_CABLE_MS = const(30000)  # link and DHCP of Ethernet, before Wi-Fi is started instead
 _AP_LINGER_MS = const(60000)  # so that the set-up page can still tell the new address
-_NONE = ("", "", "", "")
-_WPA2_PSK = const(3)
+_NONE = const(("", "", "", ""))
 _NO_POWER_SAVING = const(0)
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 signs that nobody mixes up
 
 # Status of WLAN.status() of the esp32 port (ESP-IDF wifi_err_reason_t).
 _REASONS = {
     15: "wrong_password", 202: "wrong_password", 204: "wrong_password",
     201: "no_such_network", 210: "no_such_network", 211: "no_such_network",
 }  # fmt: skip
-
-
-def _password():
-    return "".join(_ALPHABET[byte & 31] for byte in os.urandom(10))
 
 
 def _addresses(nic):
@@ -162,11 +155,6 @@ class Network:
                 self._open_ap()
 
     def _open_ap(self):
-        ap = network.WLAN(network.AP_IF)
-        ap.active(True)  # first: its settings can't be set while only the station is on
-        self.ap_ssid = "RippleGate-%02X%02X" % tuple(ap.config("mac")[-2:])
-        self.ap_password = _password()
-        ap.config(ssid=self.ap_ssid, key=self.ap_password, security=_WPA2_PSK)
-        self._ap = ap
-        print("Wi-Fi %s, password %s, page at http://%s/"
-              % (self.ap_ssid, self.ap_password, _addresses(ap)[0]))  # fmt: skip
+        from controller.access_point import start
+
+        self._ap, self.ap_ssid, self.ap_password = start()

@@ -7,6 +7,9 @@ class Refusal(Exception):
     """Base of the errors that people read; str() is English, text("de") German."""
 
     area = ""
+    status = 400  # of the HTTP answer
+    retry_ms = 0  # after which another attempt may succeed
+    field = None  # what the refused value was meant for, e.g. "evses[0].priority"
 
     def __init__(self, code, *arguments):
         super().__init__(code)

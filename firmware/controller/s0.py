@@ -89,3 +89,23 @@ class S0Meter:
         for phase in (1, 2, 3):
             readings["current_l%d_ma" % phase] = current_ma if phase in self._phases else 0
         return readings
+
+
+class PulseMeter:
+    """A meter on an S0 input, with the face of a Device."""
+
+    def __init__(self, config, meter):
+        self.id = config["id"]
+        self.config = config
+        self.meter = meter
+        self.readings = {}
+        self.read_ms = None
+        self.com_error = False
+        self.error_since_ms = None
+        self.problem = meter.problem if hasattr(meter, "problem") else None
+        self.complaint = None
+
+    def sample(self, now_ms):
+        """Takes the readings of this moment: power decays while no pulse comes."""
+        self.readings = self.meter.readings(now_ms)
+        self.read_ms = now_ms

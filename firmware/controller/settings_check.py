@@ -1,4 +1,4 @@
-"""Checks settings against their schema. Loaded for the check only, then dropped from RAM.
+"""Reads, checks and changes the settings. Loaded for that only: controller/unload.py.
 
 A schema file: {"section", "shape": "object" | "list" | "map", "restart", "fields"}, and for lists
 and maps "max" entries, "key" (the field that tells them apart), "device": "meter" | "evse".
@@ -10,59 +10,116 @@ import re
 
 import formula
 from controller.data import DataMissing
-from controller.settings import SettingsError
+from controller.refusal import Refusal
+from controller.settings_view import SECTIONS, schema
+
+_NAME = "settings.json"
+
+
+class SettingsError(Refusal):
+    """A value that cannot be taken; .field names it, e.g. "evses[0].priority"."""
+
+    area = "settings_errors"
+
+    def __init__(self, field, code, *arguments):
+        super().__init__(code, *arguments)
+        self.field = field
+
+    def text(self, lang="en"):
+        return self.field + " " + super().text(lang)
+
+
+def load(settings):
+    """Fill the document of new settings; returns None or what of the one on flash is unusable."""
+    raw, problem = settings.store.load(_NAME)
+    raw = raw or {}
+    for name in raw:
+        if name not in SECTIONS:
+            settings.unused[name] = raw[name]
+            problem = SettingsError(name, "unknown")
+    check = Check(settings)
+    for name in SECTIONS:
+        try:
+            settings.doc[name] = check.section(name, None, raw.get(name))
+        except SettingsError as error:
+            settings.unused[name] = raw[name]
+            problem = error
+            settings.doc[name] = check.section(name, None, None)
+    return str(problem) if problem else None  # an error would keep this module
+
+
+def apply(settings, patch):
+    """As Settings.apply."""
+    if not isinstance(patch, dict):
+        raise SettingsError("settings", "must_object")
+    new = {}
+    check = Check(settings)
+    for name, value in patch.items():
+        if name not in SECTIONS:
+            raise SettingsError(str(name)[:40], "unknown")
+        value = check.section(name, settings.doc[name], value)
+        if value != settings.doc[name] or name in settings.unused:
+            new[name] = value
+    if new:
+        whole = dict(settings.doc)
+        whole.update(settings.unused)
+        whole.update(new)
+        settings.store.save(_NAME, whole)
+        settings.doc.update(new)
+        for name in new:
+            settings.unused.pop(name, None)
+    return set(new)
 
 
 class Check:
-    """board: the document board.json; load_json: controller.data.load_json."""
+    """Checks sections of the settings."""
 
-    def __init__(self, board, load_json):
-        self._board = board
-        self._load_json = load_json
+    def __init__(self, settings):
+        self._settings = settings
         self._kinds = {}
 
-    def section(self, schema, old, value):
+    def section(self, name, old, value):
         """The value of a section, complete and valid; old is what it merges into, or None."""
-        name = schema["section"]
-        shape = schema["shape"]
+        section = schema(self._settings, name)
+        shape = section["shape"]
         if value is None and old is None:
             value = [] if shape == "list" else {}
         if shape == "list":
             if not isinstance(value, list):
                 raise SettingsError(name, "must_list")
-            return self._list(schema, value, name)
+            return self._list(section, value, name)
         if not isinstance(value, dict):
             raise SettingsError(name, "must_object")
         if shape == "object":
-            return self._item(schema, old, value, name)
-        _count(schema, value, name)
+            return self._item(section, old, value, name)
+        _count(section, value, name)
         merged = dict(old or {})
         for key, item in value.items():
             if item is None:
                 merged.pop(key, None)
             else:
                 self._port("rs485", key, name)
-                merged[key] = self._item(schema, merged.get(key), item, name + "." + key)
+                merged[key] = self._item(section, merged.get(key), item, name + "." + key)
         return merged
 
-    def _list(self, schema, value, name):
-        _count(schema, value, name)
+    def _list(self, section, value, name):
+        _count(section, value, name)
         result = []
-        key = schema["key"]
+        key = section["key"]
         for i in range(len(value)):
             field = "%s[%d]" % (name, i)
-            item = self._item(schema, None, value[i], field)
+            item = self._item(section, None, value[i], field)
             if item[key] in [other[key] for other in result]:
                 raise SettingsError(field + "." + key, "twice", item[key])
             result.append(item)
         return result
 
-    def _item(self, schema, old, value, field):
+    def _item(self, section, old, value, field):
         """One object with all of its fields."""
         if not isinstance(value, dict):
             raise SettingsError(field, "must_object")
         item = {}
-        for spec in schema["fields"]:
+        for spec in section["fields"]:
             name = spec["name"]
             if name in value:
                 _check(spec, value[name], field + "." + name)
@@ -76,8 +133,8 @@ class Check:
         for name in value:
             if name not in item:
                 raise SettingsError(field + "." + str(name)[:40], "unknown")
-        if schema.get("device"):
-            self._device(schema["device"], item, field)
+        if section.get("device"):
+            self._device(section["device"], item, field)
         if item.get("input") is not None:
             self._port("inputs", item["input"], field + ".input")
         return item
@@ -103,22 +160,22 @@ class Check:
         """The kind "meter" or "evse", None for a template that is not there."""
         if template not in self._kinds:
             try:
-                document = self._load_json("templates/%s.json" % template)
+                document = self._settings.load_json("templates/%s.json" % template)
             except DataMissing:
                 document = {}
             self._kinds[template] = document.get("kind")
         return self._kinds[template]
 
     def _port(self, group, value, field):
-        have = [port["id"] for port in self._board.get(group) or ()]
+        have = self._settings.ports[group]
         if value not in have:
             have = ", ".join([str(port) for port in have]) or "-"
             raise SettingsError(field, "not_on_board", value, have)
 
 
-def _count(schema, value, name):
-    if len(value) > schema["max"]:
-        raise SettingsError(name, "too_many", schema["max"])
+def _count(section, value, name):
+    if len(value) > section["max"]:
+        raise SettingsError(name, "too_many", section["max"])
 
 
 def _check(spec, value, field):

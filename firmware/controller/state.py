@@ -1,4 +1,4 @@
-"""The state as one document: limits, EVSEs, meters, inputs, each with its reason as code and text."""
+"""The state as one document: limits, EVSEs, meters, inputs, with reasons as code and text."""
 
 import gc
 
@@ -66,7 +66,11 @@ def state(controller, lang):
         "board": controller.board_name,
         "uptime_s": now_ms // 1000,
         "cause": controller.cause,
-        "time": {"utc_s": controller.clock.utc_s(), "trusted": controller.clock.trusted, "problem": controller.timekeeper.problem},
+        "time": {
+            "utc_s": controller.clock.utc_s(),
+            "trusted": controller.clock.trusted,
+            "problem": controller.timekeeper.problem,
+        },
         "faults": controller.faults,
         "limits": [
             {
@@ -104,5 +108,9 @@ def state(controller, lang):
             "late_max_ms": controller.cycle.late_max_ms,
         },
         "flash_writes": controller.store.writes,
-        "heap": {"free": gc.mem_free(), "live": controller.live_bytes, "largest": _largest_block()},
+        "heap": {
+            "free": gc.mem_free(),
+            "live": controller.live_bytes,
+            "largest": _largest_block(),
+        },
     }

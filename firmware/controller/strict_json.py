@@ -1,4 +1,4 @@
-"""JSON as the standard has it, read and written in slices: the loop and the heap are small.
+"""JSON as the standard has it, read in slices. Loaded when a document comes in.
 
 MicroPython's own json takes objects cut short, absent and surplus commas, keys that occur twice
 and any depth, and on both interpreters 1e400 becomes infinite. Here each of these is a JsonError.
@@ -73,33 +73,9 @@ def parse(data):
             return done[0]
 
 
-def pieces(value):
-    """Generator over the JSON of a value in small texts: a dict and its lists item by item."""
-    if not isinstance(value, dict):
-        yield json.dumps(value)
-        return
-    mark = "{"
-    for key, item in value.items():
-        yield mark + json.dumps(key) + ": "
-        mark = ", "
-        if isinstance(item, list) or hasattr(item, "__next__"):
-            inner = "["
-            for part in item:
-                yield inner + json.dumps(part)
-                inner = ", "
-            yield "[]" if inner == "[" else "]"
-        else:
-            yield json.dumps(item)
-    yield "{}" if mark == "{" else "}"
-
-
-def is_finite(value):
-    return value - value == 0
-
-
 def _separators(value):
     """(colons, commas) with which the document is to be written; refuses NaN and infinity."""
-    if isinstance(value, float) and not is_finite(value):
+    if isinstance(value, float) and value - value != 0:
         raise JsonError("json_number")
     if not isinstance(value, (dict, list)):
         return 0, 0

@@ -6,7 +6,7 @@ from controller.unload import unload
 
 
 class Timekeeper:
-    """network: `.ip`, `.gateway`, `.dns`, "" while unknown; host: the time server, "" asks the router.
+    """network: `.ip`, `.gateway`, `.dns`, "" while unknown; host: the time server, "": the router.
 
     `problem` is the code of the last failure, or "".
     """

@@ -8,6 +8,7 @@ from micropython import const
 
 _DAY_S = const(86400)
 _HOUR_S = const(3600)
+_FIELDS = const(("year", "month", "day", "hour", "minute", "second", "weekday", "yearday", "dst"))
 
 
 class TimeZoneError(Exception):
@@ -95,6 +96,31 @@ class TimeZone:
         else:  # southern hemisphere: summer spans the new year
             dst = not self._off_s <= utc_s < self._on_s
         return (self._dst_s, 1) if dst else (self._std_s, 0)
+
+    def local(self, utc_s):
+        """(year, month 1..12, day, hour, minute, second, weekday Sunday=0, yearday 0.., dst)."""
+        offset_s, dst = self.offset_s(utc_s)
+        days, second = divmod(utc_s + offset_s, _DAY_S)
+        year, month, day, yearday = civil(days)
+        minute, second = divmod(second, 60)
+        return (
+            year, month, day, minute // 60, minute % 60, second, (days + 4) % 7, yearday, dst,
+        )  # fmt: skip
+
+    @staticmethod
+    def field(local, name):
+        """`date.<name>` of the formula language at a time as of `local`; KeyError if unknown.
+
+        Months count from 0, weekdays from Sunday = 0 (seeds/formulas.txt, section date).
+        """
+        if name in _FIELDS:
+            return local[_FIELDS.index(name)] - (name == "month")
+        dayminute = local[3] * 60 + local[4]
+        if name == "dayminute":
+            return dayminute
+        if name == "daysecond":
+            return dayminute * 60 + local[5]
+        raise KeyError(name)
 
     def _find_switches(self, year):
         self._low_s = year_start(year) * _DAY_S

@@ -1,66 +1,67 @@
 """/api: settings and their schema, state, log, password and restart; docs/settings.md."""
 
-from micropython import const
-
-from controller import data
-
-_MAX_BODY = const(16384)
+MAX_BODY = 16384
 
 
-def register(door, controller):
-    """Add the routes."""
+def _language(request):
+    return "de" if request.args.get("lang") == "de" else "en"
+
+
+def _get_settings(door, request):
+    from controller import settings_view
+
+    return settings_view.public(door.controller.settings), 200
+
+
+def _set_settings(door, request):
+    from controller import settings_view
+
+    controller = door.controller
+    if isinstance(request.data, dict) and "login" in request.data:
+        raise door.refusal(400, "use_password")
     settings = controller.settings
-
-    def language(request):
-        return "de" if request.args.get("lang") == "de" else "en"
-
-    def get_settings(request):
-        return settings.public(), 200
-
-    def set_settings(request):
-        if isinstance(request.data, dict) and "login" in request.data:
-            raise door.refusal(400, "use_password")
-        changed = settings.apply(request.data)
-        restart = bool([name for name in changed if settings.schema(name)["restart"]])
-        if changed:
-            controller.settings_changed(changed)
-        return {"changed": sorted(changed), "restart": restart}, 200
-
-    def get_schema(request):
-        return {"sections": _sections(settings, language(request))}, 200
-
-    def get_state(request):
-        return controller.state(language(request)), 200
-
-    def get_log(request):
-        return {"log": list(controller.log.lines)}, 200
-
-    async def set_password(request):
-        body = request.data
-        if not isinstance(body, dict) or sorted(body) != ["new", "old"]:
-            raise door.refusal(400, "password_shape")
-        await controller.login.change_password(body["old"], body["new"])
-        return "ok", 200
-
-    def restart(request):
-        controller.restart()
-        return "ok", 202
-
-    door.route("/api/settings", ["GET"], get_settings)
-    door.route("/api/settings", ["POST"], set_settings, _MAX_BODY)
-    door.route("/api/settings/schema", ["GET"], get_schema)
-    door.route("/api/state", ["GET"], get_state)
-    door.route("/api/log", ["GET"], get_log)
-    door.route("/api/login/password", ["POST"], set_password)
-    door.route("/api/restart", ["POST"], restart)
+    changed = settings.apply(request.data)
+    restart = bool([name for name in changed if settings_view.schema(settings, name)["restart"]])
+    if changed:
+        controller.settings_changed(changed)
+    return {"changed": sorted(changed), "restart": restart}, 200
 
 
-def _sections(settings, lang):
-    """The sections that may be set, one at a time, with the text of each field."""
-    texts = data.load_json("texts/settings.json")
-    for name in settings.sections():
-        if name != "login":
-            schema = settings.schema(name)
-            for spec in schema["fields"]:
-                spec["text"] = texts["%s.%s" % (name, spec["name"])][lang == "de"]
-            yield schema
+def _get_schema(door, request):
+    from controller import settings_view
+
+    sections = settings_view.described(door.controller.settings, _language(request))
+    return {"sections": sections}, 200
+
+
+def _get_state(door, request):
+    return door.controller.state(_language(request)), 200
+
+
+def _get_log(door, request):
+    return {"log": list(door.controller.log.lines)}, 200
+
+
+async def _set_password(door, request):
+    from controller import password
+
+    body = request.data
+    if not isinstance(body, dict) or sorted(body) != ["new", "old"]:
+        raise door.refusal(400, "password_shape")
+    await password.change(door.controller.login, body["old"], body["new"])
+    return "ok", 200
+
+
+def _restart(door, request):
+    door.controller.restart()
+    return "ok", 202
+
+
+ROUTES = {
+    "/api/settings": {"GET": _get_settings, "POST": _set_settings},
+    "/api/settings/schema": {"GET": _get_schema},
+    "/api/state": {"GET": _get_state},
+    "/api/log": {"GET": _get_log},
+    "/api/login/password": {"POST": _set_password},
+    "/api/restart": {"POST": _restart},
+}

@@ -16,8 +16,8 @@ from controller import data
 from controller.login import Login
 from controller.settings import Settings
 from controller.store import Store
+from controller.unload import unload
 from controller.variables import Variables
-from doors import cnf_api, settings_api
 from doors.http import HttpDoor
 
 BOARD = {"inputs": [{"id": 1}, {"id": 2}], "rs485": [{"id": "rs485_1"}]}
@@ -89,24 +89,66 @@ class Controller:
 
     async def tick(self):
         while True:
+            unload()  # at any moment: nothing may depend on what is loaded
             due_ms = self.clock.now_ms() + 10
             await asyncio.sleep_ms(10)
             self.worst_lag_ms = max(self.worst_lag_ms, self.clock.now_ms() - due_ms)
 
 
+def fail(door, request):
+    raise RuntimeError("secret inside")
+
+
+hog = []
+
+
+async def fill(door, request):
+    """Leaves so many bytes of the heap for some seconds."""
+    door.emptying = asyncio.create_task(empty(int(request.args["seconds"])))
+    await asyncio.sleep_ms(0)
+    unload()
+    gc.collect()
+    for size in (4096, 256, 16):
+        try:
+            while True:
+                hog.append(bytearray(size))
+        except MemoryError:
+            pass
+    left = int(request.args["leave"])
+    while left > 0 and hog:
+        left -= len(hog.pop(0)) + 16
+    return "full", 200
+
+
+async def empty(seconds):
+    await asyncio.sleep_ms(1000 * seconds)
+    hog.clear()
+    gc.collect()
+
+
+MAX_BODY = 4096
+ROUTES = {
+    "/test/open": {"GET": lambda door, request: ("open", 200)},
+    "/test/fail": {"GET": fail},
+    "/test/fill": {"GET": fill},
+}
+
+
+async def first_password(login):
+    from controller import password
+
+    await password.start(login)
+
+
 async def main(port):
     controller = Controller()
     ticker = asyncio.create_task(controller.tick())
-    await controller.login.start()
+    await first_password(controller.login)
     door = HttpDoor(controller)
-    cnf_api.register(door, controller)
-    settings_api.register(door, controller)
-
-    def fail(request):
-        raise RuntimeError("secret inside")
-
-    door.route("/test/open", ["GET"], lambda request: ("open", 200), open=True)
-    door.route("/test/fail", ["GET"], fail)
+    door.route("/test/open", "__main__", open=True)
+    door.route("/test", "__main__")
+    door.route("/cnf", "doors.cnf_api")
+    door.route("/api", "doors.settings_api")
     await door.start(port)
     print("listening")
     if hasattr(sys.stdout, "flush"):

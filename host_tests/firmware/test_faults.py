@@ -105,7 +105,9 @@ async def test_power_cut_keeps_settings_and_variables_but_not_tmp_ones(site):
     state = await site.state()
     assert state["limits"][0]["reason"]["code"] == "starting"
     assert state["limits"][0]["phase_ma"] == [6000, 6000, 6000]
-    names = {item["name"]: item["expr"] for item in (await site.get("/cnf?cmd=get_cm_vars"))["vars"]}
+    names = {
+        item["name"]: item["expr"] for item in (await site.get("/cnf?cmd=get_cm_vars"))["vars"]
+    }
     assert names == {"kept": 7}
     assert (await site.get("/api/settings"))["site"]["reserve_current_ma"] == 1500
     await site.until(lambda: site.sum_ma() > 30000, 40, "the rise after the start")

@@ -1,6 +1,7 @@
 """The HTTP door against bad input, with curl and bare sockets, on both interpreters."""
 
 import base64
+import json
 import threading
 import time
 
@@ -243,3 +244,33 @@ def test_reader_that_goes_away(door, unchanged):
 def test_large_answer_is_whole(door):
     status, body, _ = door.curl("/api/state")
     assert status == 200 and body["list"] == [{"n": i} for i in range(200)]
+
+
+@pytest.mark.parametrize("leave", [500, 3000, 8000])
+def test_a_full_heap_is_said_and_passes(door, unchanged, leave):
+    if door.runtime == "cpython":
+        pytest.skip("a PC's heap is not filled")
+    seen = []
+    door.raw(
+        b"GET /test/fill?seconds=2&leave=%d HTTP/1.1\r\n%s\r\n\r\n" % (leave, basic(door).encode())
+    )
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        for path, arguments in (
+            ("/api/state", ()),
+            ("/api/settings", ("-d", '{"site": {"voltage_v": -1}}')),
+            ("/cnf?cmd=set_cm_vars&name=_", ("-d", '{"_": 1}')),
+            ("/cnf?cmd=get_cm_vars", ()),
+            ("/nothing", ()),
+        ):
+            try:
+                answered = door.curl(path, *arguments)  # None: no room even for a refusal
+            except json.JSONDecodeError:  # no room for the rest of a long answer
+                answered = None
+            seen.append(answered and (answered[0], answered[1]))
+    time.sleep(1.5)
+    for answered in seen:
+        assert answered is None or answered[0] in (200, 400, 404, 503), seen
+        assert answered is None or answered[0] != 503 or answered[1]["code"] == "memory"
+    assert door.process.poll() is None
+    assert door.curl("/api/state")[0] == 200

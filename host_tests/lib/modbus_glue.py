@@ -11,7 +11,7 @@ import tty
 
 from modbus import pdu, rtu, tcp
 from modbus.pdu import ModbusException
-from modbus.server import handle
+from modbus.server import handle, request_length
 
 TIMEOUT_S = 5
 SIZE = 200
@@ -196,7 +196,7 @@ class RtuServer(Server):
             if not select.select([self.line], [], [], 0.05)[0]:
                 continue
             data += os.read(self.line, 300)
-            total = rtu.request_length(data, len(data))
+            total = request_length(data, len(data))
             if total == -1:
                 total = len(data)  # the peers write a frame at once: a pause is its end
             if total and len(data) >= total:

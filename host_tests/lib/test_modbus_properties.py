@@ -9,7 +9,7 @@ from modbus_glue import Bank
 
 from modbus import rtu, tcp
 from modbus.pdu import ModbusError, check_response, read_request, write_request
-from modbus.server import handle
+from modbus.server import handle, request_length
 from modbus.template import Template, TemplateError
 from modbus.types import decode, encode, scaled
 
@@ -100,7 +100,7 @@ def test_any_bytes_as_a_request(data):
 
 @given(st.binary(max_size=260))
 def test_a_reader_never_waits_for_more_than_a_frame(data):
-    for length in (rtu.response_length, rtu.request_length):
+    for length in (rtu.response_length, request_length):
         try:
             total = length(data, len(data))
             assert total in (0, -1) or 4 < total <= 264

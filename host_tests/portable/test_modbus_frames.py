@@ -2,7 +2,7 @@
 
 import random
 
-from modbus import rtu, tcp
+from modbus import rtu, server, tcp
 from modbus.pdu import FrameError, ModbusError
 
 
@@ -81,10 +81,10 @@ def test_length_of_an_answer_is_known_early():
 
 def test_length_of_a_request():
     for fc in (1, 2, 3, 4, 5, 6):
-        assert rtu.request_length(bytes([1, fc]), 2) == 8
+        assert server.request_length(bytes([1, fc]), 2) == 8
     frame = hexes("01 10 00 01 00 02 04 00 0A 01 02 00 00")
-    assert [rtu.request_length(frame, n) for n in (1, 2, 6, 7, 13)] == [0, 0, 0, 13, 13]
-    assert rtu.request_length(b"\x01\x2b", 2) == -1
+    assert [server.request_length(frame, n) for n in (1, 2, 6, 7, 13)] == [0, 0, 0, 13, 13]
+    assert server.request_length(b"\x01\x2b", 2) == -1
 
 
 def test_silence_and_time_on_the_wire():
@@ -93,8 +93,8 @@ def test_silence_and_time_on_the_wire():
     assert rtu.silent_ms(9600, 10) == 4  # 3.65 ms
     assert rtu.silent_ms(1200) == 33
     assert rtu.silent_ms(38400) == rtu.silent_ms(115200) == 2  # fixed 1.75 ms
-    assert rtu.frame_ms(9600, 8) == 10 and rtu.frame_ms(19200, 41) == 24
-    assert rtu.frame_ms(9600, 0) == 0
+    assert server.frame_ms(9600, 8) == 10 and server.frame_ms(19200, 41) == 24
+    assert server.frame_ms(9600, 0) == 0
 
 
 def test_mbap_header():

@@ -3,7 +3,7 @@
 import json
 from struct import pack
 
-from modbus import checker
+from modbus import checker, setup
 from modbus.template import Template
 
 _NAMES = ("sdm630", "sdm72", "heidelberg", "keba_p30", "cfos_power_brain")
@@ -25,6 +25,14 @@ def registers(*values):
 
 def floats(*values):
     return pack(">%df" % len(values), *values)
+
+
+def init_writes(device, failsafe_ma):
+    return setup.writes(device, failsafe_ma, False)
+
+
+def stored_writes(device, failsafe_ma):
+    return setup.writes(device, failsafe_ma, True)
 
 
 def read(device, data):
@@ -71,7 +79,7 @@ def test_every_shipped_template_loads():
     for name in _NAMES:
         data = load(name)
         device = Template(data)
-        assert data["source"] and device.name and device.blocks
+        assert data["source"] and data["name"] and device.blocks
         ages = [every_ms for _, _, _, every_ms in device.blocks]
         assert ages == sorted(ages), "hot blocks first"
         for _, _, count, every_ms in device.blocks:
@@ -81,8 +89,10 @@ def test_every_shipped_template_loads():
 def test_sdm630():
     device = Template(load("sdm630"))
     assert device.kind == "meter" and device.blocks[0] == (4, 0, 18, 1000)
-    assert device.serial == {"baudrate": 9600, "parity": "N", "stop": 1} and device.quiet_ms
-    assert device.init_writes(0) == device.read_backs(0) == [] and device.watchdog is None
+    serial = {"baudrate": 9600, "parity": "N", "stop": 1}
+    assert checker.head(load("sdm630")) == ("meter", 1, 502, device.quiet_ms, serial)
+    assert device.quiet_ms and device.watchdog is None
+    assert init_writes(device, 0) == setup.read_backs(device, 0) == []
     hot = floats(230.4, 231.5, 229.6, 10.25, 0.125, 3.0, 2361.6, 28.9, -688.8)
     readings = read(device, {0: hot, 72: floats(12345.678, 0.5)})
     assert readings == {
@@ -125,7 +135,7 @@ def heidelberg_registers(state):
 
 def test_heidelberg_readings():
     device = Template(load("heidelberg"))
-    assert device.kind == "evse" and device.serial["baudrate"] == 19200
+    assert device.kind == "evse" and checker.head(load("heidelberg"))[4]["baudrate"] == 19200
     readings = read(device, heidelberg_registers(7))
     assert readings == {
         "state": "C", "current_l1_ma": 10000, "current_l2_ma": 10100, "current_l3_ma": 0,
@@ -142,13 +152,15 @@ def test_heidelberg_writes():
     assert device.limit_writes(13043) == [(6, 261, registers(130))]
     assert device.limit_writes(99000) == [(6, 261, registers(160))]
     assert device.limit_writes(5999) == device.limit_writes(0) == [(6, 261, b"\0\0")]
-    writes = device.init_writes(6050)
+    writes = init_writes(device, 6050)
     assert sorted(writes) == [
         (6, 257, registers(30000)), (6, 258, registers(4)), (6, 259, registers(1)),
         (6, 262, registers(60)),
     ]  # fmt: skip
-    assert device.stored_writes(6050) == [] and device.watchdog is None
-    expected = sorted([(6, address, data) for _, address, data, _ in device.read_backs(6050)])
+    assert stored_writes(device, 6050) == [] and device.watchdog is None
+    expected = sorted(
+        [(6, address, data) for _, address, data, _ in setup.read_backs(device, 6050)]
+    )
     assert expected == sorted(writes)
     assert device.failsafe_after_ms == 30000
 
@@ -162,7 +174,7 @@ def keba_readings(state, cable):
 
 def test_keba_readings():
     device = Template(load("keba_p30"))
-    assert device.unit_id == 255 and device.port == 502
+    assert checker.head(load("keba_p30")) == ("evse", 255, 502, 10, None)
     for _, _, count, _ in device.blocks:
         assert count == 2, "one value a read"
     readings = keba_readings(3, 7)
@@ -191,16 +203,16 @@ def test_keba_writes():
     assert device.limit_writes(5999) == [off] and device.limit_writes(0) == [off]
     assert device.limit_writes(40000) == [(6, 5004, registers(32000)), on]
     # The fail-safe lies in flash: not at every connect, only when the read-back differs.
-    assert device.init_writes(6000) == []
-    assert device.stored_writes(6000) == [
+    assert init_writes(device, 6000) == []
+    assert stored_writes(device, 6000) == [
         (6, 5016, registers(6000)), (6, 5018, registers(60)), (6, 5020, registers(1)),
     ]  # fmt: skip
-    assert device.read_backs(6000) == [
+    assert setup.read_backs(device, 6000) == [
         (3, 1600, pack(">I", 6000), "failsafe_current"),
         (3, 1602, pack(">I", 60), "failsafe_time"),
     ]  # fmt: skip
     every_ms, writes = device.watchdog
-    assert every_ms <= device.failsafe_after_ms // 2 and writes == [(6, 5018, registers(60))]
+    assert every_ms <= device.failsafe_after_ms // 2 and writes == ((6, 5018, registers(60)),)
 
 
 def power_brain_registers(state, enabled):
@@ -210,7 +222,7 @@ def power_brain_registers(state, enabled):
 
 def test_power_brain_readings():
     device = Template(load("cfos_power_brain"))
-    assert device.port == 4701 and device.unit_id == 1
+    assert checker.head(load("cfos_power_brain"))[1:3] == (1, 4701)
     readings = read(device, power_brain_registers(2, 1))
     assert readings == {
         "state": "C", "enabled": 1, "offered_ma": 16000, "energy_wh": 1234567, "power_w": 7000,
@@ -224,14 +236,18 @@ def test_power_brain_readings():
 def test_power_brain_never_writes_flash_periodically():
     device = Template(load("cfos_power_brain"))
     volatile = (8086, 8087, 8088, 8091, 8093, 8094)
-    assert device.watchdog is None and device.init_writes(6000) == []
+    assert device.watchdog is None and init_writes(device, 6000) == []
     for current_ma in (0, 6000, 16050, 32000):
         for _, address, _ in device.limit_writes(current_ma):
             assert address in volatile
     assert device.limit_writes(16050)[0] == (6, 8093, registers(160))
-    assert device.stored_writes(8000) == [(6, 8085, registers(80)), (16, 8083, pack(">I", 120))]
+    assert stored_writes(device, 8000) == [(6, 8085, registers(80)), (16, 8083, pack(">I", 120))]
     # 0 would switch the fail-safe off.
-    assert device.failsafe_ma(0) == 6000 and device.stored_writes(0)[0] == (6, 8085, registers(60))
+    assert device.failsafe_ma(0) == 6000 and stored_writes(device, 0)[0] == (
+        6,
+        8085,
+        registers(60),
+    )
 
 
 def test_reachable_current_never_exceeds_the_wish():
@@ -277,9 +293,9 @@ def test_enable_registers_and_coils():
 def test_kinds_of_watchdog():
     assert Template(evse()).watchdog is None and Template(evse()).refresh_ms == 0
     life = {"every_ms": 5000, "writes": [{"fc": 6, "address": 6000, "value": 1}]}
-    assert Template(evse(watchdog=life)).watchdog == (5000, [(6, 6000, registers(1))])
+    assert Template(evse(watchdog=life)).watchdog == (5000, ((6, 6000, registers(1)),))
     magic = {"every_ms": 5000, "writes": [{"fc": 6, "address": 3328, "value": 0x55AA}]}
-    assert Template(evse(watchdog=magic)).watchdog[1] == [(6, 3328, b"\x55\xaa")]
+    assert Template(evse(watchdog=magic)).watchdog[1] == ((6, 3328, b"\x55\xaa"),)
     assert Template(evse({"refresh_ms": 20000})).refresh_ms == 20000
 
 

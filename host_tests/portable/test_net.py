@@ -2,6 +2,7 @@
 
 import machine
 
+from controller import access_point
 from controller import ethernet as ethernet_module
 from controller import net as net_module
 from controller.net import Network
@@ -106,10 +107,12 @@ class Site:
     """A board in a network of ours."""
 
     def __init__(self, settings, ethernet=None, wlan=True):
-        self.chip = net_module.network = ethernet_module.network = Chip()
+        self.chip = Chip()
+        for module in (net_module, ethernet_module, access_point):
+            module.network = self.chip
         self.printed = []
         self.log = []
-        net_module.print = lambda *words: self.printed.append(" ".join(words))
+        access_point.print = lambda *words: self.printed.append(" ".join(words))
         self.net = Network(Board(ethernet, wlan), settings, None, self.log.append)
 
     def run(self, seconds):

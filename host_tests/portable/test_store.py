@@ -2,7 +2,6 @@
 
 import sys
 
-from controller import store
 from controller.store import Store, StoreError
 
 OLD = {"a": 1, "text": "old " * 30}
@@ -110,20 +109,22 @@ else:
 
     def test_error_at_every_file_operation():
         """Each call that reaches the file system fails once, by error and by sudden death."""
+        from controller import store_files
+
         for kind in (OSError(28, "full"), PowerCut()):
             for step in range(20):
                 name = "step%d%s.json" % (step, type(kind).__name__)
                 Store(FOLDER).save(name, OLD)
                 calls = Cutting(step, kind)
-                store.open, real = calls.open, store.os
-                store.os = calls
+                store_files.open, real = calls.open, store_files.os
+                store_files.os = calls
                 try:
                     finished = Store(FOLDER).save(name, NEW)
                 except (StoreError, PowerCut):
                     finished = False
                 finally:
-                    del store.open
-                    store.os = real
+                    del store_files.open
+                    store_files.os = real
                 document, _ = Store(FOLDER).load(name)
                 assert document == NEW or not finished and document == OLD, step
                 if calls.left >= 0:

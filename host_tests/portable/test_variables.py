@@ -2,8 +2,9 @@
 
 import asyncio
 
+from controller.refusal import Refusal
 from controller.store import StoreError
-from controller.variables import VariableError, Variables
+from controller.variables import Variables
 from formula import FormulaError
 
 
@@ -68,7 +69,7 @@ def refused(v, *args, **kwargs):
     before = repr(list(v.listing(lookup_of(v))))
     try:
         v.set_many(*args, **kwargs)
-    except VariableError as error:
+    except Refusal as error:
         assert len(str(error)) > 10 and error.text("de") != str(error)
         assert len(str(error)) < 200, str(error)
         assert repr(list(v.listing(lookup_of(v)))) == before

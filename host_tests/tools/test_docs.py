@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller import data
-from controller.settings import Settings, SettingsError
+from controller.refusal import Refusal
+from controller.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [
@@ -106,7 +107,7 @@ def fresh_settings():
 
 def settings_examples(text):
     """JSON objects of a page that are settings: their keys are sections, or meant to be."""
-    sections = set(fresh_settings().sections())
+    sections = set(fresh_settings().doc)
     for kind, block in FENCE.findall(text):
         candidates = re.findall(r"-d '(\{.*?\})'.*?/api/settings(?!/)", block, re.DOTALL)
         if kind == "json":
@@ -217,9 +218,9 @@ def test_bad_commands_and_paths_are_found():
 
 def test_a_bad_example_is_found():
     (document,) = settings_examples('```json\n{"site": {"voltage_v": "230"}}\n```')
-    with pytest.raises(SettingsError):
+    with pytest.raises(Refusal):
         fresh_settings().apply(document)
     shell = '```\ncurl -d \'{"sites": 1, "http": {}}\' http://x/api/settings\n```'
     (document,) = settings_examples(shell)
-    with pytest.raises(SettingsError):
+    with pytest.raises(Refusal):
         fresh_settings().apply(document)

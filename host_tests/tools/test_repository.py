@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXTS = sorted((ROOT / "firmware" / "texts").glob("*.json"))
 DECIDERS = sorted((ROOT / "lib" / "chargecontrol").glob("*.py"))
 LINES = 400
-# Registries' and mirrors' hosts, and places that only one machine has.
+# Registries' and mirrors' hosts, and places that only one machine has (brackets: not found here).
 FOREIGN = (
-    r"\bpypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|(?:deb|ftp)\.debian\.org|ubuntu\.com"
-    r"|proxy\.golang|--(?:extra-)?index-url|--find-links"
+    r"\bpy[p]i\.org|python[h]osted\.org|npm[j]s\.(?:org|com)|(?:deb|ftp)\.debia[n]\.org|ubunt[u]\.com"
+    r"|proxy\.golan[g]|--(?:extra-)?index-ur[l]|--find-link[s]"
     r"|(?<![\w.$}>])/(?:work|tmp|home|root|Users|opt|mnt)/"
 )
 

@@ -23,7 +23,7 @@ _MAX_BITS = const(62)  # enough for any energy in mWh, and the product of two is
 _MAX_INT = const(0x3FFFFFFFFFFFFFFF)
 _SMALL = const(0x3FFFFFFF)  # an int below this needs no heap on a 32-bit MicroPython
 
-# Numbers of the operations: their place in BINARY and in UNARY.
+# Numbers of the operations: their place in BINARY and in _ONE_OPERAND of parser.py.
 _LESS = const(2)
 _GREATER = const(4)
 _SUBTRACT = const(6)
@@ -37,11 +37,6 @@ _ADD = const(14)
 _NEGATIVE = const(0)
 _ABS = const(1)
 _ROUND = const(2)
-
-# The opposite of a comparison follows it: the odd ones turn the result of the even ones around.
-BINARY = "== != < >= > <= - min max / % ^ & | + * && ||".split()
-PRECEDENCES = bytes((6, 6, 7, 7, 7, 7, 8, 0, 0, 9, 9, 11, 5, 4, 8, 9, 3, 2))
-UNARY = ("--", "abs", "round", "sqrt", "!")
 
 
 class FormulaError(Exception):
@@ -83,18 +78,9 @@ class Expression:
     @property
     def names(self):
         """The (object, field) pairs that the formula asks lookup for, exists() included."""
-        found = []
-        todo = [self._root]
-        while todo:
-            node = todo.pop()
-            if node[0] is read or node[0] is exists:
-                if node[1:3] not in found:
-                    found.append(node[1:3])
-            else:
-                for item in reversed(node):
-                    if isinstance(item, tuple):
-                        todo.append(item)
-        return tuple(found)
+        from .parser import names
+
+        return names(self._root)
 
 
 def fit(value, column):
@@ -289,7 +275,3 @@ def change(n, lookup):
     if x < 0:
         raise FormulaError("not_real", n[2] >> 5)
     return root(x)
-
-
-# The functions for BINARY.
-FUNCTIONS = (compare,) * 6 + (calculate,) * 8 + (add, multiply, logical_and, logical_or)

@@ -8,7 +8,12 @@ above what a sensible formula needs.
 from micropython import const
 
 from . import nodes
-from .nodes import BINARY, PRECEDENCES, UNARY, FormulaError
+from .nodes import FormulaError
+
+# The opposite of a comparison follows it: the odd ones turn the result of the even ones around.
+BINARY = "== != < >= > <= - min max / % ^ & | + * && ||".split()
+PRECEDENCES = bytes((6, 6, 7, 7, 7, 7, 8, 0, 0, 9, 9, 11, 5, 4, 8, 9, 3, 2))
+_ONE_OPERAND = const(("--", "abs", "round", "sqrt", "!"))
 
 _MAX_LENGTH = const(512)  # characters
 _MAX_LEVELS = const(20)  # of operations inside one another
@@ -124,7 +129,7 @@ def _take_operator(token, before, column, operands, waiting):
         # What looked like a name is a function.
         name = before.lower()
         column = operands.pop()[0][3]
-        if name not in UNARY and name not in ("min", "max", "clamp", "exists"):
+        if name not in _ONE_OPERAND and name not in ("min", "max", "clamp", "exists"):
             raise FormulaError("no_function", column, before)
         waiting.append((_OPEN, column, name, len(operands)))
     else:
@@ -167,7 +172,7 @@ def _call(name, column, count, operands):
         _build("max", column, operands)
         operands.append(highest)
         _build("min", column, operands)
-    elif name in UNARY:
+    elif name in _ONE_OPERAND:
         _build(name, column, operands)
     else:
         for _ in range(count - 1):
@@ -185,12 +190,12 @@ def _build(token, column, operands):
     """Replace the operands of an operator by its node."""
     last = operands.pop()
     b, y, levels = last
-    if token in UNARY:
+    if token in _ONE_OPERAND:
         if token == "--" and not b:
             operands.append((None, -y, 0))
             return
         function = nodes.logical_not if token == "!" else nodes.change
-        node = (function, _node(last), column << 5 | UNARY.index(token))
+        node = (function, _node(last), column << 5 | _ONE_OPERAND.index(token))
     else:
         a, x, more_levels = operands.pop()
         if token == ":":
@@ -199,7 +204,7 @@ def _build(token, column, operands):
             node = (nodes.choose, _node(test), a, b, x, y)
         else:
             number = BINARY.index(token)
-            node = (nodes.FUNCTIONS[number], a, b, column << 5 | number, x, y)
+            node = (_function(number), a, b, column << 5 | number, x, y)
         if b and b[0] is node[0] and token in (":", "&&", "||"):  # a chain, see nodes.py
             levels -= 1
         levels = max(levels, more_levels)
@@ -210,3 +215,28 @@ def _build(token, column, operands):
 
 def _node(operand):
     return operand[0] or (nodes.constant, operand[1])
+
+
+def _function(number):
+    """The function of nodes.py for an entry of BINARY."""
+    if number < 6:
+        return nodes.compare
+    if number < 14:
+        return nodes.calculate
+    return (nodes.add, nodes.multiply, nodes.logical_and, nodes.logical_or)[number - 14]
+
+
+def names(root):
+    """The (object, field) pairs below a node, see Expression.names."""
+    found = []
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if node[0] is nodes.read or node[0] is nodes.exists:
+            if node[1:3] not in found:
+                found.append(node[1:3])
+        else:
+            for item in reversed(node):
+                if isinstance(item, tuple):
+                    todo.append(item)
+    return tuple(found)

@@ -1,37 +1,35 @@
-"""Checks the data of a device template and lays it out for Template.
+"""Checks the data of a device template and packs it for Template.
 
 Every key is described in docs/devices.md. Needed only while templates are made: a small machine
 may drop this module afterwards.
 """
 
+import struct
+
 from micropython import const
 
-from .template import TemplateError, register_bytes
+from . import setup
+from .template import KINDS, READINGS, TemplateError, register_bytes
 from .types import words
 
-_READINGS = (
-    " power_w power_l1_w power_l2_w power_l3_w current_l1_ma current_l2_ma current_l3_ma"
-    " voltage_l1_v voltage_l2_v voltage_l3_v import_wh export_wh energy_wh offered_ma"
-    " state soc cable enabled "
-)
-_KEYS = (
+_KEYS = const(
     "name kind source serial unit_id port max_registers quiet_ms blocks"
     " limit init watchdog failsafe_after_ms failsafe_min_ma"
 )
-_VALUE_KEYS = (
+_VALUE_KEYS = const(
     "reading address type order words unit scale factor sign nan"
     " mask shift map and_if sign_of sum_of"
 )
-_LIMIT_KEYS = (
+_LIMIT_KEYS = const(
     "fc address type order unit scale factor min_ma max_ma step_ma"
     " phases voltage_v refresh_ms enable"
 )
-_SPECIAL = ("mask", "shift", "map", "and_if", "sign_of", "nan", "words")
-_NUMBERS = ("u16", "i16", "u32", "i32", "u64", "i64", "f32")
-_ORDERS = ("hl", "lh")
-_WRITES = (5, 6, 16)
+_NUMBERS = const(("u16", "i16", "u32", "i32", "u64", "i64", "f32"))
+_ORDERS = const(("hl", "lh"))
+_WRITES = const((5, 6, 16))
 _DAY_MS = const(86400000)
-_STATES = ("A", "B", "C", "D", "E", "F")
+_MOST_VALUES = const(250)  # numbers of values, factors and rules are bytes
+_STATES = const(("A", "B", "C", "D", "E", "F"))
 # Unit without its prefix k or m: suffix of the readings that it fits, power of ten to their unit.
 _UNITS = {
     "A": ("_ma", 3), "W": ("_w", 0), "VA": ("_w", 0),
@@ -39,11 +37,19 @@ _UNITS = {
 }  # fmt: skip
 
 
+def _wrong(field, code, text, *arguments):
+    error = TemplateError(field + " " + text % arguments)
+    error.field = field
+    error.code = "template_" + code
+    error.arguments = (field,) + arguments
+    return error
+
+
 def _int(data, field, key, low, high, default=None):
     value = data.get(key, default)
     if type(value) is not int or not low <= value <= high:
         text = "must be an integer from %d to %d"
-        raise TemplateError(field + key, "range", text, low, high)
+        raise _wrong(field + key, "range", text, low, high)
     return value
 
 
@@ -53,23 +59,23 @@ def _one(data, field, key, allowed, default=None):
         if item == value:
             return item
     text = ", ".join([str(item) for item in allowed])
-    raise TemplateError(field + key, "choice", "must be one of: %s", text)
+    raise _wrong(field + key, "choice", "must be one of: %s", text)
 
 
 def _object(data, field, keys=""):
     """Checks that `data` is an object, with no other keys than those in the text `keys`."""
     if not isinstance(data, dict):
-        raise TemplateError(field.strip(".") or "template", "object", "must be an object {...}")
+        raise _wrong(field.strip(".") or "template", "object", "must be an object {...}")
     for key in data:
         if keys and key not in keys.split():
-            raise TemplateError(field + key, "unknown", "is not known; allowed: %s", keys)
+            raise _wrong(field + key, "unknown", "is not known; allowed: %s", keys)
     return data
 
 
 def _list(data, field, key):
     value = data.get(key, ())
     if not isinstance(value, (list, tuple)):
-        raise TemplateError(field + key, "list", "must be a list [...]")
+        raise _wrong(field + key, "list", "must be a list [...]")
     return [(item, "%s%s[%d]." % (field, key, i)) for i, item in enumerate(value)]
 
 
@@ -83,11 +89,11 @@ def _factor(data, field, suffix):
         if fits != suffix:
             fitting = ", ".join([name for name in sorted(_UNITS) if _UNITS[name][0] == suffix])
             text = "must be one of: %s (also with k or m before it)"
-            raise TemplateError(field + "unit", "unit", text, fitting)
+            raise _wrong(field + "unit", "unit", text, fitting)
         exponent += prefix + power
     factor = [part for part, _ in _list(data, field, "factor")] or (1, 1)
     if len(factor) != 2:
-        raise TemplateError(field + "factor", "pair", "must be [numerator, denominator]")
+        raise _wrong(field + "factor", "pair", "must be [numerator, denominator]")
     num, den = [_int({"factor": part}, field, "factor", 1, 1000000) for part in factor]
     num *= 10 ** max(exponent, 0) * _one(data, field, "sign", (1, -1), 1)
     return num, den * 10 ** max(-exponent, 0)
@@ -98,7 +104,7 @@ def _register(data, field, fcs, kind=None):
     fc = _one(data, field, "fc", fcs)
     kind = _one(data, field, "type", _NUMBERS, kind or "u16")
     if fc == 6 and words(kind) > 1:
-        raise TemplateError(field + "type", "fc6", "must be u16 or i16 with function code 6")
+        raise _wrong(field + "type", "fc6", "must be u16 or i16 with function code 6")
     address = _int(data, field, "address", 0, 65536 - words(kind))
     return fc, address, kind, _one(data, field, "order", _ORDERS, "hl")
 
@@ -109,24 +115,47 @@ def _fixed(register, data, field, key):
     try:
         return register[0], register[1], register_bytes(register, value)
     except ValueError as error:
-        raise TemplateError(field + key, "fit", "does not fit: %s", str(error))
+        raise _wrong(field + key, "fit", "does not fit: %s", str(error))
 
 
 def _reading(name, field):
-    if not isinstance(name, str) or " %s " % name not in _READINGS:
-        raise TemplateError(field, "choice", "must be one of: %s", _READINGS.strip())
-    return name
+    """The name as the one text in READINGS."""
+    for reading in READINGS:
+        if reading == name:
+            return reading
+    raise _wrong(field, "choice", "must be one of: %s", " ".join(READINGS))
+
+
+def _rule(data, field):
+    """{} or what Template needs to know of a value that takes more than scaling."""
+    rule: dict = {key: data[key] for key in ("mask", "shift", "words") if key in data}
+    parts = [_reading(name, field + "sum_of") for name, _ in _list(data, field, "sum_of")]
+    if "sum_of" in data:
+        return {"sum_of": tuple(parts)}
+    if "sign_of" in data:
+        rule["sign_of"] = _reading(data["sign_of"], field + "sign_of")
+    if "and_if" in data:
+        field += "and_if."
+        other = _object(data["and_if"], field, "reading in")
+        wanted = tuple([item for item, _ in _list(other, field, "in")])
+        rule["and_if"] = (_reading(other.get("reading"), field + "reading"), wanted)
+    if "nan" in data:
+        rule["nan"] = tuple([item for item, _ in _list(data, field, "nan")])
+    if "map" in data:
+        states = _object(data["map"], field + "map.")
+        pairs = [(key, _one(states, field + "map.", key, _STATES)) for key in sorted(states)]
+        rule["map"] = "".join(["\n%s=%s" % pair for pair in pairs])
+    return rule
 
 
 def _value(data, field, block, address, count):
-    """(reading, byte offset, kind, order, num, den, what asks for more than scaling or None)"""
+    """(reading, byte offset, kind, order, (num, den), rule): as an entry of Template.values."""
     _object(data, field, _VALUE_KEYS)
     reading = _reading(data.get("reading"), field + "reading")
-    for name, _ in _list(data, field, "sum_of"):
-        _reading(name, field + "sum_of")
-    if "sum_of" in data:
-        return reading, 0, "", "", 1, 1, {"sum_of": data["sum_of"]}
-    kinds = _NUMBERS + ("char", "str") if reading == "state" else _NUMBERS
+    rule: dict = _rule(data, field)
+    if "sum_of" in rule:
+        return reading, 0, "u16", "hl", (1, 1), rule
+    kinds = KINDS if reading == "state" else _NUMBERS
     kind = _one(data, field, "type", kinds, block.get("type"))
     order = _one(data, field, "order", _ORDERS, block.get("order", "hl"))
     if kind == "str":
@@ -135,32 +164,34 @@ def _value(data, field, block, address, count):
         size = 1 if kind == "char" else words(kind)
     at = _int(data, field, "address", address, address + count - size) - address
     suffix = "_" + reading.split("_")[-1]
-    num, den = _factor(data, field, suffix if suffix in "_ma _wh _v" else "")
+    factor = _factor(data, field, suffix if suffix in "_ma _wh _v" else "")
     if "mask" in data:
         if kind in ("f32", "str"):
-            raise TemplateError(field + "mask", "mask", "needs a type of integers")
+            raise _wrong(field + "mask", "mask", "needs a type of integers")
         _int(data, field, "mask", 1, 2**32 - 1)
-        _int(data, field, "shift", 0, 31, 0)
-    if "sign_of" in data:
-        if reading == "state":
-            raise TemplateError(field + "sign_of", "sign", "has no meaning for a state")
-        _reading(data["sign_of"], field + "sign_of")
-    if "and_if" in data:
-        rule = _object(data["and_if"], field + "and_if.", "reading in")
-        _reading(rule.get("reading"), field + "and_if.reading")
-        _list(rule, field + "and_if.", "in")
-    _list(data, field, "nan")
-    states = _object(data.get("map", {}), field + "map.")
-    for key in states:
-        _one(states, field + "map.", key, _STATES)
-    special = {key: data[key] for key in _SPECIAL if key in data}
-    if kind in ("char", "str") or reading == "state" or special:
-        return reading, 2 * at, kind, order, num, den, special
-    return reading, 2 * at, kind, order, num, den, None
+    _int(data, field, "shift", 0, 31, 0)
+    if reading == "state":
+        if "sign_of" in data:
+            raise _wrong(field + "sign_of", "sign", "has no meaning for a state")
+        rule["map"] = rule.get("map", "")
+    return reading, 2 * at, kind, order, factor, rule
+
+
+def pack(template, data):
+    """Sets all attributes of the Template from its data, or raises TemplateError."""
+    template.kind, _, _, template.quiet_ms, _ = head(data)
+    template.factors = ()
+    _pack_blocks(template, data)
+    template.watchdog = None
+    if template.kind == "evse":
+        _pack_limit(template, data)
+        _pack_failsafe(template, data)
+    else:
+        template.init = (b"", "")
 
 
 def head(data):
-    """(name, kind, unit_id, port, quiet_ms, serial)"""
+    """(kind, unit_id, port, quiet_ms, serial): the unit, port and line as delivered."""
     _object(data, "", _KEYS)
     serial = data.get("serial")
     if serial is not None:
@@ -169,7 +200,6 @@ def head(data):
         _one(serial, "serial.", "parity", ("N", "E", "O"))
         _one(serial, "serial.", "stop", (1, 2))
     return (
-        data.get("name", ""),
         _one(data, "", "kind", ("meter", "evse")),
         _int(data, "", "unit_id", 0, 255, 1),
         _int(data, "", "port", 1, 65535, 502),
@@ -178,85 +208,116 @@ def head(data):
     )
 
 
-def blocks(data):
-    """([(fc, address, count, every_ms)], [the values of each block])"""
+def _place(template, factor):
+    """Place of the pair (num, den) in template.factors."""
+    factors = template.factors
+    for at in range(0, len(factors), 2):
+        if factors[at : at + 2] == factor:
+            return at
+    template.factors = factors + factor
+    return len(factors)
+
+
+def _pack_blocks(template, data):
     most = _int(data, "", "max_registers", 1, 125, 125)
-    reads = []
+    blocks = []
+    starts = [0]
     values = []
+    rules = []
     for block, field in _list(data, "", "blocks"):
         _object(block, field, "fc address count every_ms type order values")
         fc = _one(block, field, "fc", (3, 4))
         count = _int(block, field, "count", 1, most)
         address = _int(block, field, "address", 0, 65536 - count)
-        reads.append((fc, address, count, _int(block, field, "every_ms", 100, _DAY_MS)))
-        items = _list(block, field, "values")
-        values.append([_value(item, place, block, address, count) for item, place in items])
-    if not reads:
-        raise TemplateError("blocks", "empty", "must not be empty")
-    return reads, values
+        blocks.append((fc, address, count, _int(block, field, "every_ms", 100, _DAY_MS)))
+        for item, place in _list(block, field, "values"):
+            reading, at, kind, order, factor, rule = _value(item, place, block, address, count)
+            if rule:
+                rules.append(rule)
+            low_first = 16 if order == "lh" else 0
+            values.append(READINGS.index(reading))
+            values.append(at)
+            values.append(KINDS.index(kind) | low_first)
+            values.append(_place(template, factor))
+            values.append(len(rules) if rule else 0)
+        starts.append(len(values) // 5)
+        if starts[-1] > _MOST_VALUES or len(template.factors) > _MOST_VALUES:
+            text = "must have at most %d values"
+            raise _wrong("blocks", "values", text, _MOST_VALUES // 2)
+    if not blocks:
+        raise _wrong("blocks", "empty", "must not be empty")
+    template.blocks = tuple(blocks)
+    template.starts = bytes(starts)
+    template.values = bytes(values)
+    template.rules = tuple(rules)
 
 
-def limit(data):
-    """(min_ma, max_ma, step_ma, refresh_ms, register, factor, None or [disable, enable])"""
+def _pack_limit(template, data):
+    """limit: (fc, address, kind, order, num, den); enable: () or (what switches off, and on)."""
     data = _object(data.get("limit"), "limit.", _LIMIT_KEYS)
-    min_ma = _int(data, "limit.", "min_ma", 1, 100000)
-    step_ma = _int(data, "limit.", "step_ma", 1, 10000)
-    if min_ma % step_ma:
+    min_ma = template.min_ma = _int(data, "limit.", "min_ma", 1, 100000)
+    template.step_ma = _int(data, "limit.", "step_ma", 1, 10000)
+    if min_ma % template.step_ma:
         text = "must divide min_ma (%d) without a remainder"
-        raise TemplateError("limit.step_ma", "step", text, min_ma)
+        raise _wrong("limit.step_ma", "step", text, min_ma)
     num, den = _factor(data, "limit.", "_w" if "phases" in data else "_ma")
     if "phases" in data:  # a limit in W: mA * phases * V / 1000
         num *= 1000
         den *= _int(data, "limit.", "phases", 1, 3)
         den *= _int(data, "limit.", "voltage_v", 100, 500, 230)
-    enable = None
+    template.enable = ()
     if "enable" in data:
         field = "limit.enable."
         enable = _object(data["enable"], field, "fc address type order on off")
         register = _register(enable, field, _WRITES)
-        enable = [_fixed(register, enable, field, key) for key in ("off", "on")]
-    return (
-        min_ma,
-        _int(data, "limit.", "max_ma", min_ma, 100000),
-        step_ma,
-        _int(data, "limit.", "refresh_ms", 0, _DAY_MS, 0),
-        _register(data, "limit.", (6, 16)),
-        (num, den),
-        enable,
-    )
+        template.enable = tuple([_fixed(register, enable, field, key) for key in ("off", "on")])
+    template.max_ma = _int(data, "limit.", "max_ma", min_ma, 100000)
+    template.refresh_ms = _int(data, "limit.", "refresh_ms", 0, _DAY_MS, 0)
+    template.limit = _register(data, "limit.", (6, 16)) + (num, den)
 
 
-def failsafe(data):
-    """(failsafe_after_ms, lowest fail-safe current in mA, init entries, watchdog or None)"""
-    watchdog = None
+def _pack_failsafe(template, data):
+    template.failsafe_after_ms = _int(data, "", "failsafe_after_ms", 0, _DAY_MS, 0)
+    template.failsafe_min_ma = _int(data, "", "failsafe_min_ma", 0, 100000, 0)
     if "watchdog" in data:
         source = _object(data["watchdog"], "watchdog.", "every_ms writes")
         writes = []
         for item, field in _list(source, "watchdog.", "writes"):
             _object(item, field, "fc address type order value")
             writes.append(_fixed(_register(item, field, _WRITES), item, field, "value"))
-        watchdog = _int(source, "watchdog.", "every_ms", 100, _DAY_MS), writes
-    return (
-        _int(data, "", "failsafe_after_ms", 0, _DAY_MS, 0),
-        _int(data, "", "failsafe_min_ma", 0, 100000, 0),
-        [_entry(item, field) for item, field in _list(data, "", "init")],
-        watchdog,
-    )
+        every_ms = _int(source, "watchdog.", "every_ms", 100, _DAY_MS)
+        template.watchdog = (every_ms, tuple(writes))
+    entries = _list(data, "", "init")
+    packed = b"".join([_entry(template, item, field) for item, field in entries])
+    names = [item.get("name", "init") for item, _ in entries if item.get("check") is not None]
+    template.init = (packed, "\n".join([str(name) for name in names]))
 
 
-def _entry(data, field):
-    """(name, stored, register to write, register to compare or None, value or None, factor)"""
+def _entry(template, data, field):
+    """An entry of Template.init, see setup.ENTRY."""
     _object(data, field, "name fc address type order unit scale factor value stored check")
-    register = _register(data, field, _WRITES)
+    fc, address, kind, order = register = _register(data, field, _WRITES)
     value = data.get("value")
-    factor = None
+    factor = 0
+    flags = setup.STORED if data.get("stored") else 0
     if value == "failsafe_ma":
-        value = None
-        factor = _factor(data, field, "_ma")
+        value = 0
+        flags |= setup.FAILSAFE
+        factor = _place(template, _factor(data, field, "_ma"))
     else:
         _fixed(register, data, field, "value")
+    if order == "lh":
+        flags |= setup.LOW_FIRST
+    check_fc = check_address = kinds = 0
     check = data.get("check")
     if check is not None:
-        _object(check, field + "check.", "fc address type order")
-        check = _register(check, field + "check.", (3, 4), register[2])
-    return data.get("name", "init"), bool(data.get("stored")), register, check, value, factor
+        field += "check."
+        _object(check, field, "fc address type order")
+        check_fc, check_address, check_kind, order = _register(check, field, (3, 4), kind)
+        kinds = KINDS.index(check_kind) << 4
+        if order == "lh":
+            flags |= setup.CHECK_LOW_FIRST
+    kinds |= KINDS.index(kind)
+    return struct.pack(
+        setup.ENTRY, fc, address, value, check_fc, check_address, kinds, flags, factor
+    )

@@ -23,12 +23,9 @@ class ModbusException(ModbusError):
     """A server refuses a request; `code` is the exception code of section 7, 1 to 11."""
 
     def __init__(self, code):
-        names = (
-            "||illegal function|illegal data address|illegal data value|server device failure"
-            "|acknowledged, takes longer|server device busy||memory parity error"
-            "||gateway path unavailable|gateway target does not answer"
-        ).split("|")
-        name = names[code + 1] if 0 < code < 12 else ""
+        from .refusals import NAMES
+
+        name = NAMES[code - 1] if 0 < code < 12 else ""
         super().__init__(code, "Modbus exception %d: %s" % (code, name or "not in the standard"))
 
 

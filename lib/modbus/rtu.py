@@ -21,6 +21,7 @@ def _table():
 
 # 512 bytes of RAM: twice as fast as 16 entries, ten times as fast as none (decisions/own-modbus).
 _crcs = _table()
+del _table
 
 
 def crc16(buf, start, end):
@@ -65,23 +66,6 @@ def response_length(buf, have):
     elif fc in b"\x05\x06\x0f\x10":
         return 8
     raise FrameError("function", "the answer has another function code")
-
-
-def request_length(buf, have):
-    """Length of the request in `have` bytes of `buf`; 0: not yet known, -1: silence tells."""
-    if have < 2:
-        return 0
-    fc = buf[1]
-    if 1 <= fc <= 6:
-        return 8
-    if fc == 15 or fc == 16:
-        return 9 + buf[6] if have > 6 else 0
-    return -1
-
-
-def frame_ms(baudrate, n, char_bits=11):
-    """Time that `n` bytes take on the wire, in ms, rounded up."""
-    return -(-n * char_bits * 1000 // baudrate)
 
 
 def silent_ms(baudrate, char_bits=11):

@@ -1,4 +1,4 @@
-"""Modbus PDUs of a server: one request in, one answer out, all bounds checked.
+"""Modbus PDUs of a server: one request in, one answer out, all bounds checked; frames it reads.
 
 Source: MODBUS Application Protocol Specification V1.1b3, section 6 (state diagrams) and 7.
 A firmware that is only a client does not import this module.
@@ -105,3 +105,20 @@ def handle(buf, n, registers, out, off=0, to=0):
         out[to] = fc | 0x80
         out[to + 1] = refusal.code
         return 2
+
+
+def request_length(buf, have):
+    """Length of the request in `have` bytes of `buf`; 0: not yet known, -1: silence tells."""
+    if have < 2:
+        return 0
+    fc = buf[1]
+    if 1 <= fc <= 6:
+        return 8
+    if fc == 15 or fc == 16:
+        return 9 + buf[6] if have > 6 else 0
+    return -1
+
+
+def frame_ms(baudrate, n, char_bits=11):
+    """Time that `n` bytes take on the wire, in ms, rounded up."""
+    return -(-n * char_bits * 1000 // baudrate)
