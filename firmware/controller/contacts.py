@@ -72,7 +72,7 @@ class Contacts:
         self._clock = clock
         self._on_change = on_change
         self._meters = meters or {}
-        self._contacts = {}
+        self.contacts = {}
         self._edges = 0
         self.configure(entries)
         inputs.on_change(self._edge)
@@ -85,18 +85,18 @@ class Contacts:
         self._used = tuple(settings)
         for n in range(1, self._inputs.count + 1):
             wanted = settings.get(n, USUAL)
-            known = self._contacts.get(n)
+            known = self.contacts.get(n)
             if n not in self._meters and not (known and known.settings == wanted):
-                self._contacts[n] = Contact(wanted)
+                self.contacts[n] = Contact(wanted)
 
     @property
     def stable(self):
         """True when every contact that has settings is known; an unused input may float."""
-        return all(self._contacts[n].stable for n in self._used if n in self._contacts)
+        return all(self.contacts[n].stable for n in self._used if n in self.contacts)
 
     def value(self, n):
         """1 active, 0 not; KeyError if the input is unknown, counts pulses or isn't stable."""
-        contact = self._contacts[n]
+        contact = self.contacts[n]
         if not contact.stable:
             raise KeyError(n)
         return 1 if contact.active else 0
@@ -111,7 +111,7 @@ class Contacts:
         """What a person wants to see: [{input, closed (None: can't be read), active, stable}]."""
         return [
             {"input": n, "closed": c.closed, "active": c.active, "stable": c.stable}
-            for n, c in sorted(self._contacts.items())
+            for n, c in sorted(self.contacts.items())
         ]
 
     def _edge(self, n, closed):
@@ -126,7 +126,7 @@ class Contacts:
         edges, self._edges = self._edges, 0
         now_ms = self._clock.now_ms()
         wait_ms = _READ_MS
-        for n, contact in self._contacts.items():
+        for n, contact in self.contacts.items():
             try:
                 closed = self._inputs.read(n)
             except BoardError:  # its expander is silent

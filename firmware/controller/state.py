@@ -5,16 +5,20 @@ import gc
 from controller import data
 
 
-def _reason(texts, reason, now_ms, lang):
+def _texts(lang):
+    """The sentences of the reasons in one language."""
+    texts = data.load_json("texts/reasons.json")
+    return {code: texts[code][lang == "de"] for code in texts}
+
+
+def _reason(texts, reason, now_ms):
     if reason is None:
         return None
-    sentences = texts.get(reason.code)
-    text = sentences[lang == "de"].format(*reason.arguments) if sentences else reason.code
     return {
         "code": reason.code,
         "arguments": list(reason.arguments),
         "since_s": (now_ms - reason.since_ms) // 1000,
-        "text": text,
+        "text": texts.get(reason.code, reason.code).format(*reason.arguments),
     }
 
 
@@ -31,14 +35,23 @@ def _device(device, now_ms):
     }
 
 
-def _evse(evse, device, texts, now_ms, lang):
-    document = _device(device, now_ms)
-    document["state"] = evse.state
-    document["setpoint_ma"] = evse.setpoint_ma
-    document["sent_ma"] = device.sent_ma
-    document["current_ma"] = list(evse.measured_ma)
-    document["reason"] = _reason(texts, evse.reason, now_ms, lang)
-    return document
+def _evses(controller, texts):
+    for evse in controller.site.evses:
+        now_ms = controller.clock.now_ms()
+        device = controller.devices[evse.id]
+        document = _device(device, now_ms)
+        document["state"] = evse.state
+        document["setpoint_ma"] = evse.setpoint_ma
+        document["sent_ma"] = device.sent_ma
+        document["current_ma"] = list(evse.measured_ma)
+        document["reason"] = _reason(texts, evse.reason, now_ms)
+        yield document
+
+
+def _meters(controller):
+    for device in controller.devices.values():
+        if device.id not in controller.evses:
+            yield _device(device, controller.clock.now_ms())
 
 
 def _largest_block():
@@ -55,10 +68,14 @@ def _largest_block():
 
 
 def state(controller, lang):
-    """Builds the document; see docs/settings.md for its keys."""
+    """Builds the document; see docs/settings.md for its keys.
+
+    Its devices are generators: each is made when it is sent, so the heap need not hold them all.
+    """
     gc.collect()
+    largest = _largest_block()  # before this document takes its room
+    texts = _texts(lang)
     now_ms = controller.clock.now_ms()
-    texts = data.load_json("texts/reasons.json")
     site = controller.site
     supervisor = controller.supervisor
     return {
@@ -79,20 +96,14 @@ def state(controller, lang):
                 "value": limit.value,
                 "phase_ma": limit.phase_ma,
                 "until_ms": limit.until_ms,
-                "reason": _reason(texts, limit.reason, now_ms, lang),
+                "reason": _reason(texts, limit.reason, now_ms),
             }
             for limit in site.limits
         ],
         "available_ma": list(site.available_ma),
-        "grid_meter": _reason(texts, site.meter_reason, now_ms, lang),
-        "evses": [
-            _evse(evse, controller.devices[evse.id], texts, now_ms, lang) for evse in site.evses
-        ],
-        "meters": [
-            _device(device, now_ms)
-            for device in controller.devices.values()
-            if device.id not in controller.evses
-        ],
+        "grid_meter": _reason(texts, site.meter_reason, now_ms),
+        "evses": _evses(controller, texts),
+        "meters": _meters(controller),
         "inputs": controller.contacts.state(),
         "links": [
             {"id": name, "busy_ms": link.busy_ms, "errors": link.errors}
@@ -111,6 +122,6 @@ def state(controller, lang):
         "heap": {
             "free": gc.mem_free(),
             "live": controller.live_bytes,
-            "largest": _largest_block(),
+            "largest": largest,
         },
     }

@@ -24,14 +24,14 @@ class Timekeeper:
             while not self._network.gateway:
                 await _pause(beat)
             ip = self._network.ip
-            wait_s = await self._ask(memory)
+            wait_s = await self.ask(memory)
             for _ in range(wait_s):
                 await _pause(beat)
                 if self._network.ip != ip:  # elsewhere now: what failed there may work here
                     memory = {}
                     break
 
-    async def _ask(self, memory):
+    async def ask(self, memory):
         from controller.ntp import Ntp
 
         ntp = Ntp(self._clock, self._network, self._host, memory)

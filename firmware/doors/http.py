@@ -208,7 +208,7 @@ class HttpDoor:
     async def start(self, port=None):
         """Returns when listening, on the port given or that of the settings. Raises OSError."""
         port = port or self.controller.settings.doc["http"]["port"]
-        self._server = await asyncio.start_server(self._serve, "0.0.0.0", port)
+        self._server = await asyncio.start_server(self.serve, "0.0.0.0", port)
 
     async def run(self, beat=None):
         """Listens, unless it does already, and ends the connections whose time is over."""
@@ -225,7 +225,7 @@ class HttpDoor:
                     request.task.cancel()
             await asyncio.sleep_ms(250)
 
-    async def _serve(self, reader, writer):
+    async def serve(self, reader, writer):
         request = Request(reader, writer, self._now_ms)
         try:
             try:
@@ -266,8 +266,23 @@ class HttpDoor:
             name = open = None
         if not open:
             await self.controller.login.check(request.headers.get("authorization"))
-        module = name and __import__(name, None, None, ("ROUTES",))
-        methods = name and module.ROUTES.get(request.path)
+        if not name:
+            raise HttpError(404, "not_found")
+        if request.unread:  # to take a body needs more room than anything else
+            unload()
+        try:
+            return await self._call(name, request)
+        except MemoryError:
+            if request.length:
+                raise  # the body is gone
+        unload()
+        gc.collect()
+        return await self._call(name, request)
+
+    async def _call(self, name, request):
+        """Let a module answer."""
+        module = __import__(name, None, None, ("ROUTES",))
+        methods = module.ROUTES.get(request.path)
         if not methods:
             raise HttpError(404, "not_found")
         if request.method not in methods:

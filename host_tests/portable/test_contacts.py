@@ -63,9 +63,13 @@ class Finished(Exception):
     pass
 
 
+CLOCKS = []  # those of the simulations so far
+
+
 def simulate(plan, entries, end_ms, count=2, meters=None, silent_ms=()):
     """Runs the task in fake time; returns ([(ms, n, active, stable)], the Contacts)."""
     clock = FakeClock()
+    CLOCKS.append(clock)
     inputs = Inputs(count)
     changes = []
     calls = {}
@@ -269,10 +273,11 @@ def test_meter_inputs_count_and_are_no_contacts():
 
 def test_other_settings_make_only_that_contact_unknown():
     _, tested = simulate({}, [{"input": 1}, {"input": 2}], 5000)
+    clock = CLOCKS[-1]
     tested.configure([{"input": 1}, {"input": 2, "closed_is_active": False}])
     assert tested.value(1) == 0 and key_error(tested.value, 2) and not tested.stable
     tested.read()
-    tested._clock.ms += 1000
+    clock.ms += 1000
     assert tested.read() == 1000
     assert tested.value(2) == 1 and tested.stable
 
@@ -292,7 +297,7 @@ def test_bad_settings():
             assert (error.code, error.field) == (code, field) and field in str(error)
         else:
             raise AssertionError(entries)
-    assert tested._contacts[1].settings[0] == 5  # nothing was applied
+    assert tested.contacts[1].settings[0] == 5  # nothing was applied
 
 
 class TicksClock:

@@ -261,7 +261,7 @@ def test_task_waits_for_the_network_and_asks_again_on_another():
         asked.append(seconds[0])
         return 900
 
-    tested._ask = ask
+    tested.ask = ask
     timekeeper.asyncio = FakeAsyncio()
     try:
         asyncio.run(tested.run(lambda: beats.append(seconds[0])))

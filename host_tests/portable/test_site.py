@@ -92,7 +92,8 @@ def test_a_new_load_is_answered_at_once_and_whole():
 def test_a_car_that_ramps_down_is_not_lowered_twice():
     """Grid meter and box are read at different times while the car follows over four seconds."""
     evse = box(max_current_ma=32000)
-    site = Site(dict(SETTINGS), [evse], "M1")
+    settings = dict(SETTINGS)
+    site = Site(settings, [evse], "M1")
     evse.state = "C"
     evse.silent_since_ms = None
     drawn_ma = 32000.0
@@ -106,7 +107,8 @@ def test_a_car_that_ramps_down_is_not_lowered_twice():
         drawn_ma += max(-step_ma, min(step_ma, evse.setpoint_ma - drawn_ma))
         if tick == 200:
             limit_ma = 15000
-            site.set_limits[0]._setting = limit_ma
+            settings["max_total_current"] = limit_ma
+            site.configure(settings)
         if tick % 10 == 2:
             grid_ma, grid_ms = [house_ma + int(drawn_ma)] * 3, now_ms
         if tick % 10 == 7:

@@ -96,9 +96,10 @@ class Site:
         self.log = print
         self.settings = settings.Settings(self.store, data.load_json, {"inputs": [{"id": 1}]})
         bad = {"vars": [{"name": "a", "expr": "1 +"}, {"name": "b", "expr": "a * 2"}]}
-        self.variables = variables.Variables(Flash(bad), self.now_ms)
+        flash = Flash(bad)
+        self.variables = variables.Variables(flash, self.now_ms)
         assert self.variables.problem
-        self.variables._store.writes = self.store.writes = 0
+        flash.writes = self.store.writes = 0
         self.login = login.Login(self.settings, self.now_ms, self.tell)
         self.door = HttpDoor(self)
         self.door.route("/cnf", "doors.cnf_api")
@@ -127,7 +128,7 @@ class Site:
             "%s HTTP/1.1\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n%s"
             % (line, secret, len(body), body)
         )
-        asyncio.run(self.door._serve(wire, wire))
+        asyncio.run(self.door.serve(wire, wire))
         return int(wire.answer.split(b" ")[1])
 
     def use_all(self):
