@@ -1,6 +1,7 @@
 """Starts the controller, then the doors that the settings open; restarts the board if all ends."""
 
 import asyncio
+import gc
 
 import machine
 
@@ -9,25 +10,31 @@ async def _main():
     from controller.app import Controller
 
     controller = Controller()
+    await _first_password(controller)
     controller.start()
-    await _open_doors(controller)
+    _open_doors(controller)
     # The watchdog's feeder is also what keeps asyncio.run from ending early (1.25 does when only
     # Events are awaited).
     await controller.supervisor.watch()
 
 
-async def _open_doors(controller):
+async def _first_password(controller):
     # Nothing imported here stays in a frame that lives on: it could not be unloaded.
     from controller import password
     from controller.unload import unload
+
+    unload()
+    gc.collect()
+    await password.start(controller.login)
+
+
+def _open_doors(controller):
     from doors.http import HttpDoor
 
-    await password.start(controller.login)
-    del password
-    unload()
     door = HttpDoor(controller)
     door.route("/cnf", "doors.cnf_api")
     door.route("/api", "doors.settings_api")
+    gc.collect()
     controller.supervisor.start("http", door.run)
     controller.log("ready")
 

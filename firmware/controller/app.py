@@ -10,14 +10,16 @@ from controller import data
 from controller.clock import Clock
 from controller.log import Log
 from controller.login import Login
-from controller.store import Store
+from controller.store import Store, StoreError
 from controller.supervisor import Supervisor
 from controller.unload import unload
 
 _VERSION = "0.1.0"
-_GARBAGE_BYTES = const(16384)
+_START_GARBAGE_BYTES = const(2048)
+_GARBAGE_BYTES = const(8192)
 _BUTTON_S = const(10)
 _UNLOAD_S = const(30)
+_SPARE_BYTES = const(24576)
 _CAUSES = {1: "power on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 
 
@@ -29,7 +31,8 @@ class Controller:
     """
 
     def __init__(self):
-        gc.threshold(_GARBAGE_BYTES)
+        # What lives long is made now: often collected, it lies close together.
+        gc.threshold(_START_GARBAGE_BYTES)
         self.version = _VERSION
         self.live_bytes = 0  # what was left of the heap in use after the last collection
         self.faults = []
@@ -53,6 +56,8 @@ class Controller:
         startup.start(self)
         del startup
         unload()
+        gc.collect()
+        gc.threshold(_GARBAGE_BYTES)
 
     def fault(self, text):
         """Notes what the owner has to see to."""
@@ -94,8 +99,6 @@ class Controller:
         pin = machine.Pin(button["pin"], machine.Pin.IN, machine.Pin.PULL_UP) if button else None
         held_s = second = 0
         while True:
-            if second % _UNLOAD_S == 0:
-                unload()
             second += 1
             if led:
                 led.value(second & 1)
@@ -103,9 +106,21 @@ class Controller:
             held_s = held_s + 1 if pressed else 0
             if held_s == _BUTTON_S:
                 await self.login.reset()
+            self._save_variables()
             gc.collect()
+            # What is seldom used stays while there is room for it.
+            if second % _UNLOAD_S == 0 or gc.mem_free() < _SPARE_BYTES:
+                unload()
+                gc.collect()
             self.live_bytes = gc.mem_alloc()
             await asyncio.sleep_ms(1000)
+
+    def _save_variables(self):
+        """Variables that could not be written to flash when they were set are tried again."""
+        try:
+            self.variables.flush_due()
+        except StoreError as error:
+            self.log(str(error))
 
     def state(self, lang="en"):
         """One document of everything a person wants to see; texts in "en" or "de"."""

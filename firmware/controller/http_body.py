@@ -6,6 +6,7 @@ door: the HttpDoor; door.refusal is the class of the errors raised.
 import asyncio
 
 from controller.strict_json import JsonError, parsing
+from controller.unload import unload
 
 
 def refuse_cross_site(door, request):
@@ -39,3 +40,5 @@ async def read(door, request, limit):
             await asyncio.sleep_ms(0)
     except JsonError as error:
         raise door.refusal(400, "bad_json", error)
+    # What takes the document needs the room.
+    unload(("controller.http_body", "controller.strict_json"))

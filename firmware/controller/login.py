@@ -5,6 +5,7 @@ import hashlib
 import os
 
 from controller.refusal import Refusal
+from controller.unload import unload
 
 
 class LoginError(Refusal):
@@ -62,6 +63,7 @@ class Login:
         from controller import password
 
         await password.check(self, mark, header)
+        unload(("controller.password",))  # the next request has the same header
 
     def mark(self, secret):
         return hashlib.sha256(self._boot_salt + secret).digest()

@@ -1,5 +1,7 @@
 """The settings: one document, checked against the schema, changed all at once or not at all."""
 
+from controller.unload import unload
+
 
 class Settings:
     """doc is the document, complete with defaults; problem is None or says what of the one on
@@ -21,7 +23,7 @@ class Settings:
         self.doc = {}
         from controller import settings_check
 
-        self.problem = settings_check.load(self)
+        self.problem = settings_check.load(self, store.load("settings.json"))
 
     def apply(self, patch):
         """Merge a partial document, save it, and return the set of the sections that changed.
@@ -31,4 +33,15 @@ class Settings:
         """
         from controller import settings_check
 
-        return settings_check.apply(self, patch)
+        new = settings_check.changes(self, patch)
+        del settings_check
+        unload()  # to save needs the room that checks and parser have
+        if new:
+            whole = dict(self.doc)
+            whole.update(self.unused)
+            whole.update(new)
+            self.store.save("settings.json", whole)
+            self.doc.update(new)
+            for name in new:
+                self.unused.pop(name, None)
+        return set(new)

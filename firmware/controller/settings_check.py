@@ -13,8 +13,6 @@ from controller.data import DataMissing
 from controller.refusal import Refusal
 from controller.settings_view import SECTIONS, schema
 
-_NAME = "settings.json"
-
 
 class SettingsError(Refusal):
     """A value that cannot be taken; .field names it, e.g. "evses[0].priority"."""
@@ -29,9 +27,9 @@ class SettingsError(Refusal):
         return self.field + " " + super().text(lang)
 
 
-def load(settings):
-    """Fill the document of new settings; returns None or what of the one on flash is unusable."""
-    raw, problem = settings.store.load(_NAME)
+def load(settings, loaded):
+    """Take what Store.load gave; returns None or a sentence about what of it is unusable."""
+    raw, problem = loaded
     raw = raw or {}
     for name in raw:
         if name not in SECTIONS:
@@ -48,8 +46,8 @@ def load(settings):
     return str(problem) if problem else None  # an error would keep this module
 
 
-def apply(settings, patch):
-    """As Settings.apply."""
+def changes(settings, patch):
+    """{name: new value} of the sections that a patch changes. Raises SettingsError."""
     if not isinstance(patch, dict):
         raise SettingsError("settings", "must_object")
     new = {}
@@ -60,15 +58,7 @@ def apply(settings, patch):
         value = check.section(name, settings.doc[name], value)
         if value != settings.doc[name] or name in settings.unused:
             new[name] = value
-    if new:
-        whole = dict(settings.doc)
-        whole.update(settings.unused)
-        whole.update(new)
-        settings.store.save(_NAME, whole)
-        settings.doc.update(new)
-        for name in new:
-            settings.unused.pop(name, None)
-    return set(new)
+    return new
 
 
 class Check:

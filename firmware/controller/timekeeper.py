@@ -2,7 +2,11 @@
 
 import asyncio
 
+from micropython import const
+
 from controller.unload import unload
+
+_START_S = const(8)
 
 
 class Timekeeper:
@@ -11,15 +15,18 @@ class Timekeeper:
     `problem` is the code of the last failure, or "".
     """
 
-    def __init__(self, clock, network, host):
+    def __init__(self, clock, network, host, start_s=_START_S):
         self._clock = clock
         self._network = network
         self._host = host
+        self._start_s = start_s
         self.problem = "ntp_waiting"
 
     async def run(self, beat):
         """The task; never returns."""
         memory = {}
+        for _ in range(self._start_s):  # the start needs all the room there is
+            await _pause(beat)
         while True:
             while not self._network.gateway:
                 await _pause(beat)

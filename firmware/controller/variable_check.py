@@ -33,12 +33,9 @@ def _name(name):
             raise VariableError("name_letters", shown)
     if name[0] == "_":
         raise VariableError("name_reserved", shown)
-    try:
-        if formula.parse(name).names == (("", name.lower()),):
-            return name
-    except formula.FormulaError:
-        pass
-    raise VariableError("name_unusable", shown)
+    if name[0] <= "9":  # a formula would read a number
+        raise VariableError("name_unusable", shown)
+    return name
 
 
 def _value(name, expr):

@@ -19,7 +19,7 @@ _REQUEST_MS = const(10000)
 _DRAIN_MS = const(3000)  # how long an answer waits for a sender who does not stop
 _PAUSE_MS = const(500)  # or pauses
 _RETRY_MS = const(1000)
-_PACKET = const(1024)
+_PACKET = const(512)
 
 _HEADERS = (
     b"\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -229,8 +229,7 @@ class HttpDoor:
         request = Request(reader, writer, self._now_ms)
         try:
             try:
-                body, status = await self._handle(request)
-                await request.answer(body, status)
+                await self._handle(request)
             except (Exception, asyncio.CancelledError) as error:
                 refusal = self._refusal(error, request)
                 if not request.begun:
@@ -253,7 +252,7 @@ class HttpDoor:
         return False
 
     async def _handle(self, request):
-        """(body, status) for a request; raises all that may go wrong."""
+        """Read a request and answer it; raises all that may go wrong."""
         if len(self._requests) >= _MAX_CONNECTIONS and not self._end_idle():
             request.unread = False  # there is no time to wait for it
             raise HttpError(503, "busy")
@@ -273,11 +272,11 @@ class HttpDoor:
         try:
             return await self._call(name, request)
         except MemoryError:
-            if request.length:
-                raise  # the body is gone
+            if request.length or request.begun:
+                raise
         unload()
         gc.collect()
-        return await self._call(name, request)
+        await self._call(name, request)
 
     async def _call(self, name, request):
         """Let a module answer."""
@@ -294,7 +293,9 @@ class HttpDoor:
 
             await http_body.read(self, request, module.MAX_BODY)
         answer = methods[request.method](self, request)
-        return await answer if hasattr(answer, "send") else answer
+        if hasattr(answer, "send"):
+            answer = await answer
+        await request.answer(*answer)
 
     def _refusal(self, error, request):
         """What to answer after an error; raises it again where nobody waits for an answer."""

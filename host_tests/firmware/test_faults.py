@@ -44,6 +44,7 @@ async def test_grid_meter_unplugged(site):
 @simulated()
 async def test_a_silent_wallbox_keeps_its_current_reserved_and_is_told_all_again(site):
     await site.risen()
+    await asyncio.sleep(8)  # until nothing rises any more
     before = site.setpoints_ma()
     site.twin.set({"faults": {"E1": "silent"}})
 

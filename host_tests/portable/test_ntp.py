@@ -279,7 +279,7 @@ def test_task_sets_the_clock_and_its_code_leaves_the_ram():
     async def client(server):
         net = Net()
         net.gateway = "127.0.0.1:%d" % server.port
-        tested = timekeeper.Timekeeper(clock, net, "")
+        tested = timekeeper.Timekeeper(clock, net, "", 0)
         task = asyncio.create_task(tested.run(lambda: beats.append(1)))
         for _ in range(100):
             await asyncio.sleep(0.02)
