@@ -37,7 +37,7 @@ sim: setup ## the firmware against a simulated installation @[HEADLESS=1 PORT_BA
 	 RUNTIME=$(RUNTIME) PROFILE=$(PROFILE) BOARD=$(BOARD) FRESH=$(FRESH) $(PY) -m tools.sim
 
 test: setup lint ## all checks and tests @[ARGS="-k name"]
-	@$(PY) -m pytest host_tests $(ARGS)
+	@$(PY) -m pytest -n 4 --dist loadgroup host_tests $(ARGS)
 
 lint: $(READY) $(TYPINGS) ## ruff, pyright with the ESP32 stubs, the boards' pins
 	@$(PY) -m ruff check --quiet .

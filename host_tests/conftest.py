@@ -44,7 +44,10 @@ class VmFile(pytest.File):
 
     def collect(self):
         for name in portable.test_names(self.path):
-            yield VmTest.from_parent(self, name="micropython:" + name)
+            test = VmTest.from_parent(self, name="micropython:" + name)
+            # They share one process of the VM, so one worker takes them all.
+            test.add_marker(pytest.mark.xdist_group(self.path.name))
+            yield test
 
     def result(self, name):
         if self.results is None:

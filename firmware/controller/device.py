@@ -44,7 +44,7 @@ class Device:
         self.complaint = None
         self.setpoint_ma = None
         self.sent_ma = None
-        self.sent_at_ms = None
+        self.sent_at_ms = 0
         self._failures = 0
         self._not_before_ms = 0
         self._due_ms = [0] * len(template.blocks)

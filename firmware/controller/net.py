@@ -22,9 +22,13 @@ _NO_POWER_SAVING = const(0)
 
 # Status of WLAN.status() of the esp32 port (ESP-IDF wifi_err_reason_t).
 _REASONS = {
-    15: "wrong_password", 202: "wrong_password", 204: "wrong_password",
-    201: "no_such_network", 210: "no_such_network", 211: "no_such_network",
-}  # fmt: skip
+    15: "wrong_password",
+    202: "wrong_password",
+    204: "wrong_password",
+    201: "no_such_network",
+    210: "no_such_network",
+    211: "no_such_network",
+}
 
 
 def _addresses(nic):

@@ -118,9 +118,13 @@ async def _slow_check(login, mark, password):
 async def _keep(login, password):
     salt = os.urandom(16)
     found = await slow_hash(password.encode(), salt, _ROUNDS)
-    login.settings.apply({"login": {
-        "salt": binascii.hexlify(salt).decode(),
-        "hash": binascii.hexlify(found).decode(),
-        "rounds": _ROUNDS,
-    }})  # fmt: skip
+    login.settings.apply(
+        {
+            "login": {
+                "salt": binascii.hexlify(salt).decode(),
+                "hash": binascii.hexlify(found).decode(),
+                "rounds": _ROUNDS,
+            }
+        }
+    )
     login.forget()

@@ -1,4 +1,4 @@
-"""Keeps the tasks alive: restarts what failed, and lets the watchdog bite when a vital one hangs."""
+"""Keeps the tasks alive: restarts what failed; a vital one that hangs starves the watchdog."""
 
 import asyncio
 import sys

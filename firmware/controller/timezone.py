@@ -104,8 +104,16 @@ class TimeZone:
         year, month, day, yearday = civil(days)
         minute, second = divmod(second, 60)
         return (
-            year, month, day, minute // 60, minute % 60, second, (days + 4) % 7, yearday, dst,
-        )  # fmt: skip
+            year,
+            month,
+            day,
+            minute // 60,
+            minute % 60,
+            second,
+            (days + 4) % 7,
+            yearday,
+            dst,
+        )
 
     @staticmethod
     def field(local, name):

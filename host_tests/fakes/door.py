@@ -43,9 +43,13 @@ class Door:
         folders = [ROOT / "tools" / "cpython", ROOT / "lib", ROOT / "firmware"]
         environment = dict(os.environ, PYTHONPATH=":".join(map(str, folders)))
         self.process = subprocess.Popen(
-            command + [self.script, str(self.port)], cwd=self.folder, env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            command + [self.script, str(self.port)],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         self.said = []
         for line in self.process.stdout:
             self.said.append(line)

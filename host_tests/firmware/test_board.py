@@ -169,7 +169,7 @@ def test_inputs_behind_a_pcf8574_are_polled(board, chip):
     made.inputs.poll()
     made.inputs.poll()
     assert made.inputs.read(2) and not made.inputs.read(1)
-    assert (2, True) not in first and seen[len(first):] == [(2, True)]  # fmt: skip
+    assert (2, True) not in first and seen[len(first) :] == [(2, True)]
     assert made.inputs.polled and ("i2c", 0, 15, 4) in chip.order
 
 
@@ -305,7 +305,9 @@ def test_errors_name_the_field(board):
 
 def test_every_code_has_a_sentence_in_both_languages():
     folder = ROOT / "firmware" / "controller"
-    code = "".join((folder / name).read_text() for name in ("board.py", "inputs.py", "expander.py"))
+    code = "".join(
+        (folder / name).read_text() for name in ("board.py", "inputs.py", "expander.py")
+    )
     texts = json.loads((ROOT / "firmware" / "texts" / "board.json").read_text())
     assert set(re.findall(r'"(board_\w+)"', code)) == set(texts)
     for sentences in texts.values():
@@ -326,8 +328,13 @@ def test_every_shipped_board_starts_on_the_vm(micropython, tmp_path, name):
         + "b = board.Board(json.load(open(%r)))\n" % str(ROOT / "boards" / name / "board.json")
         + "print(b.name, b.inputs.count, len(b.relays), len(b.faults), b.inputs.polled)\n"
     )
-    done = subprocess.run([micropython, "-X", "heapsize=120k", str(script)],
-                          capture_output=True, text=True, cwd=tmp_path, timeout=60)  # fmt: skip
+    done = subprocess.run(
+        [micropython, "-X", "heapsize=120k", str(script)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
     polled = any(part["role"] == "inputs" for part in doc["expanders"])
     wanted = [name, len(doc["inputs"]), len(doc["relays"]), len(doc["expanders"]), polled]
     assert done.stdout.split() == [str(word) for word in wanted], done.stdout + done.stderr

@@ -85,13 +85,23 @@ def test_clear(door):
 
 def test_formulas_and_encoding(door):
     door.curl("/cnf?cmd=set_cm_vars&name=AVAIL&val=50")
-    door.curl("/cnf", "-G", "-d", "cmd=set_cm_vars", "-d", "name=limit",
-              "--data-urlencode", "val=55000 * CM.AVAIL / 100 + 0 * PB.input1")  # fmt: skip
+    door.curl(
+        "/cnf",
+        "-G",
+        "-d",
+        "cmd=set_cm_vars",
+        "-d",
+        "name=limit",
+        "--data-urlencode",
+        "val=55000 * CM.AVAIL / 100 + 0 * PB.input1",
+    )
     door.curl("/cnf?cmd=set_cm_vars&name=bad&val=1%2F0")
     got = door.variables()
     assert got["limit"] == {
-        "name": "limit", "expr": "55000 * CM.AVAIL / 100 + 0 * PB.input1", "val": 27500,
-    }  # fmt: skip
+        "name": "limit",
+        "expr": "55000 * CM.AVAIL / 100 + 0 * PB.input1",
+        "val": 27500,
+    }
     assert got["bad"]["expr"] == "1/0" and "val" not in got["bad"] and len(got["bad"]["error"]) > 5
 
 

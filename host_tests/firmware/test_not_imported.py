@@ -37,8 +37,11 @@ def modules(micropython, folder, board, **settings):
     script.write_text(_SCRIPT % {"chip": str(chip), "image": str(build.build_chip())})
     done = subprocess.run(
         [micropython, "-X", "heapsize=200k", str(script)],
-        cwd=folder, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     for line in done.stdout.splitlines():
         if line.startswith("modules "):
             return set(line.split()[1:])

@@ -62,10 +62,23 @@ def test_a_fault_is_named_and_nothing_taken(door):
 
 
 def test_settings_larger_than_a_variables_body(door):
-    boxes = [{"id": "E%d" % i, "template": "keba_p30", "host": "10.0.0.%d" % i, "name": "x" * 32,
-              "phases": 3, "phase_rotation": 120, "min_current_ma": 6000, "max_current_ma": 32000,
-              "failsafe_current_ma": 6000, "priority": 2, "port": 502, "unit": 255}
-             for i in range(1, 17)]  # fmt: skip
+    boxes = [
+        {
+            "id": "E%d" % i,
+            "template": "keba_p30",
+            "host": "10.0.0.%d" % i,
+            "name": "x" * 32,
+            "phases": 3,
+            "phase_rotation": 120,
+            "min_current_ma": 6000,
+            "max_current_ma": 32000,
+            "failsafe_current_ma": 6000,
+            "priority": 2,
+            "port": 502,
+            "unit": 255,
+        }
+        for i in range(1, 17)
+    ]
     assert len(json.dumps({"evses": boxes}, indent=4)) > 5000
     body = json.dumps({"evses": boxes}, indent=4)
     assert door.curl("/api/settings", "-d", body)[:2] == (

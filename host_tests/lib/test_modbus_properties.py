@@ -131,9 +131,16 @@ def test_what_is_written_never_exceeds_the_wish(wish_ma, register, unit, step_ma
     """Read back with the same scale, the limit is a pause or not above the wish, and in range."""
     kind, fc = register
     limit = {
-        "fc": fc, "address": 1, "type": kind, "order": order, "unit": unit[0], "scale": unit[1],
-        "min_ma": 6000, "max_ma": 32000, "step_ma": step_ma,
-    }  # fmt: skip
+        "fc": fc,
+        "address": 1,
+        "type": kind,
+        "order": order,
+        "unit": unit[0],
+        "scale": unit[1],
+        "min_ma": 6000,
+        "max_ma": 32000,
+        "step_ma": step_ma,
+    }
     value = {"reading": "offered_ma", "address": 1, "unit": unit[0], "scale": unit[1]}
     block = {"fc": 3, "address": 1, "count": 2, "every_ms": 1000, "type": kind, "order": order}
     block["values"] = [value]
@@ -158,8 +165,16 @@ _json = st.recursive(
     max_leaves=10,
 )
 _KEYS = (
-    "kind", "serial", "blocks", "limit", "init", "watchdog", "max_registers", "port", "quiet_ms"
-)  # fmt: skip
+    "kind",
+    "serial",
+    "blocks",
+    "limit",
+    "init",
+    "watchdog",
+    "max_registers",
+    "port",
+    "quiet_ms",
+)
 
 
 @given(st.sampled_from(_KEYS), _json)

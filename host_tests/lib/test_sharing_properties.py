@@ -159,10 +159,16 @@ def _admitted(evses, rows):
 def small_sites(draw):
     """One class of at most four EVSEs with so few steps that all allocations can be tried."""
     evses = [
-        Evse("E%d" % n, 1, 6 * draw(st.integers(1, 2)), draw(st.integers(6, 20)),
-             draw(st.sampled_from([2, 3, 4])), draw(st.booleans()))
+        Evse(
+            "E%d" % n,
+            1,
+            6 * draw(st.integers(1, 2)),
+            draw(st.integers(6, 20)),
+            draw(st.sampled_from([2, 3, 4])),
+            draw(st.booleans()),
+        )
         for n in range(draw(st.integers(1, 4)))
-    ]  # fmt: skip
+    ]
     rows = []
     for number in range(draw(st.integers(1, 3))):
         weights = [draw(st.integers(0, 3)) for _ in evses]

@@ -161,10 +161,19 @@ def test_date_fields():
     clock = with_ticks(ticks)
     clock.set_utc(1774746000 + 3600 * 4 + 60 * 5 + 6)  # Sunday 2026-03-29 07:05:06 CEST
     expected = {
-        "year": 2026, "month": 2, "day": 29, "weekday": 0, "yearday": 87, "hour": 7,
-        "minute": 5, "second": 6, "daysecond": 25506, "dayminute": 425, "dst": 1,
+        "year": 2026,
+        "month": 2,
+        "day": 29,
+        "weekday": 0,
+        "yearday": 87,
+        "hour": 7,
+        "minute": 5,
+        "second": 6,
+        "daysecond": 25506,
+        "dayminute": 425,
+        "dst": 1,
         "timestamp": 1774760706,
-    }  # fmt: skip
+    }
     for name, value in expected.items():
         assert clock.date_field(name) == value, name
     ticks.ms += 1000

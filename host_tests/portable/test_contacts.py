@@ -218,8 +218,10 @@ def test_own_delays_and_polarity():
     ]
     changes, tested = simulate({3000: (2, True, True), 3500: (2, False, True)}, entries, 5000)
     assert [change for change in changes if change[1] == 2] == [
-        (100, 2, True, True), (3000, 2, False, True), (3600, 2, True, True),
-    ]  # fmt: skip
+        (100, 2, True, True),
+        (3000, 2, False, True),
+        (3600, 2, True, True),
+    ]
     assert tested.value(2) == 1 and tested.field("input2") == 1 and tested.field("input1") == 0
     assert tested.state() == [
         {"input": 1, "closed": False, "active": False, "stable": True},
@@ -254,8 +256,10 @@ def test_an_unused_input_may_float():
 def test_silent_expander():
     changes, tested = simulate({}, [{"input": 1}], 11000, 1, None, ((4100, True), (7700, False)))
     assert [(active, stable) for _, _, active, stable in changes] == [
-        (False, True), (False, False), (False, True),
-    ]  # fmt: skip
+        (False, True),
+        (False, False),
+        (False, True),
+    ]
     assert 4100 < changes[1][0] <= 7200
     assert tested.stable
 

@@ -110,11 +110,14 @@ def test_mbap_header():
 
 def test_headers_that_are_not_modbus():
     for header in (
-        "00 01 00 01 00 06 FF", "00 01 01 00 00 06 FF",  # another protocol
-        "00 01 00 00 00 01 FF", "00 01 00 00 00 00 FF",  # no PDU
-        "00 01 00 00 00 FF FF", "00 01 00 00 01 06 FF",  # longer than a PDU can be
+        "00 01 00 01 00 06 FF",
+        "00 01 01 00 00 06 FF",  # another protocol
+        "00 01 00 00 00 01 FF",
+        "00 01 00 00 00 00 FF",  # no PDU
+        "00 01 00 00 00 FF FF",
+        "00 01 00 00 01 06 FF",  # longer than a PDU can be
         "48 54 54 50 2F 31 2E",  # HTTP/1.
-    ):  # fmt: skip
+    ):
         assert garbled(tcp.unpack_header, hexes(header), 0) == "mbap"
 
 

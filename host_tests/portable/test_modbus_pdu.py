@@ -104,15 +104,29 @@ def test_answers_to_something_else():
 def test_requests_out_of_bounds_are_refused():
     buf = bytearray(260)
     for arguments in (
-        (0, 0, 1), (5, 0, 1), (16, 0, 1),  # these do not read
-        (3, 0, 0), (3, 0, 126), (1, 0, 2001), (3, 65535, 2), (4, -1, 1), (3, 65536, 1),
-    ):  # fmt: skip
+        (0, 0, 1),
+        (5, 0, 1),
+        (16, 0, 1),  # these do not read
+        (3, 0, 0),
+        (3, 0, 126),
+        (1, 0, 2001),
+        (3, 65535, 2),
+        (4, -1, 1),
+        (3, 65536, 1),
+    ):
         raises_value_error(read_request, buf, 0, *arguments)
     for arguments in (
-        (3, 0, b"\0\0"), (6, 65536, b"\0\0"), (6, 0, b"\0\0\0"), (16, 65535, b"\0\0\0\0"),
-        (16, 0, b""), (16, 0, b"\0\0\0"), (16, 0, bytes(248)), (15, 0, b"\0\0", 8),
-        (15, 0, b"", 0), (15, 0, bytes(247)),
-    ):  # fmt: skip
+        (3, 0, b"\0\0"),
+        (6, 65536, b"\0\0"),
+        (6, 0, b"\0\0\0"),
+        (16, 65535, b"\0\0\0\0"),
+        (16, 0, b""),
+        (16, 0, b"\0\0\0"),
+        (16, 0, bytes(248)),
+        (15, 0, b"\0\0", 8),
+        (15, 0, b"", 0),
+        (15, 0, bytes(247)),
+    ):
         raises_value_error(write_request, buf, 0, *arguments)
     assert not any(buf), "a refused request leaves no trace"
     assert "65535" in raises_value_error(read_request, buf, 0, 3, 65535, 2)

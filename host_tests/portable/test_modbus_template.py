@@ -96,11 +96,19 @@ def test_sdm630():
     hot = floats(230.4, 231.5, 229.6, 10.25, 0.125, 3.0, 2361.6, 28.9, -688.8)
     readings = read(device, {0: hot, 72: floats(12345.678, 0.5)})
     assert readings == {
-        "voltage_l1_v": 230, "voltage_l2_v": 232, "voltage_l3_v": 230,
-        "current_l1_ma": 10250, "current_l2_ma": 125, "current_l3_ma": -3000,
-        "power_l1_w": 2362, "power_l2_w": 29, "power_l3_w": -689, "power_w": 1702,
-        "import_wh": readings["import_wh"], "export_wh": 500,
-    }  # fmt: skip
+        "voltage_l1_v": 230,
+        "voltage_l2_v": 232,
+        "voltage_l3_v": 230,
+        "current_l1_ma": 10250,
+        "current_l2_ma": 125,
+        "current_l3_ma": -3000,
+        "power_l1_w": 2362,
+        "power_l2_w": 29,
+        "power_l3_w": -689,
+        "power_w": 1702,
+        "import_wh": readings["import_wh"],
+        "export_wh": 500,
+    }
     assert abs(readings["import_wh"] - 12345678) <= 1  # f32 knows no better
     for value in readings.values():
         assert isinstance(value, int)
@@ -138,10 +146,17 @@ def test_heidelberg_readings():
     assert device.kind == "evse" and checker.head(load("heidelberg"))[4]["baudrate"] == 19200
     readings = read(device, heidelberg_registers(7))
     assert readings == {
-        "state": "C", "current_l1_ma": 10000, "current_l2_ma": 10100, "current_l3_ma": 0,
-        "voltage_l1_v": 230, "voltage_l2_v": 231, "voltage_l3_v": 229, "power_w": 4620,
-        "energy_wh": 100000, "offered_ma": 10000,
-    }  # fmt: skip
+        "state": "C",
+        "current_l1_ma": 10000,
+        "current_l2_ma": 10100,
+        "current_l3_ma": 0,
+        "voltage_l1_v": 230,
+        "voltage_l2_v": 231,
+        "voltage_l3_v": 229,
+        "power_w": 4620,
+        "energy_wh": 100000,
+        "offered_ma": 10000,
+    }
     states = [read(device, heidelberg_registers(n))["state"] for n in range(13)]
     assert states == [None, None, "A", "A", "B", "B", "C", "C", "C", "E", "F", "E", None]
 
@@ -154,9 +169,11 @@ def test_heidelberg_writes():
     assert device.limit_writes(5999) == device.limit_writes(0) == [(6, 261, b"\0\0")]
     writes = init_writes(device, 6050)
     assert sorted(writes) == [
-        (6, 257, registers(30000)), (6, 258, registers(4)), (6, 259, registers(1)),
+        (6, 257, registers(30000)),
+        (6, 258, registers(4)),
+        (6, 259, registers(1)),
         (6, 262, registers(60)),
-    ]  # fmt: skip
+    ]
     assert stored_writes(device, 6050) == [] and device.watchdog is None
     expected = sorted(
         [(6, address, data) for _, address, data, _ in setup.read_backs(device, 6050)]
@@ -205,12 +222,14 @@ def test_keba_writes():
     # The fail-safe lies in flash: not at every connect, only when the read-back differs.
     assert init_writes(device, 6000) == []
     assert stored_writes(device, 6000) == [
-        (6, 5016, registers(6000)), (6, 5018, registers(60)), (6, 5020, registers(1)),
-    ]  # fmt: skip
+        (6, 5016, registers(6000)),
+        (6, 5018, registers(60)),
+        (6, 5020, registers(1)),
+    ]
     assert setup.read_backs(device, 6000) == [
         (3, 1600, pack(">I", 6000), "failsafe_current"),
         (3, 1602, pack(">I", 60), "failsafe_time"),
-    ]  # fmt: skip
+    ]
     every_ms, writes = device.watchdog
     assert every_ms <= device.failsafe_after_ms // 2 and writes == ((6, 5018, registers(60)),)
 
@@ -225,9 +244,15 @@ def test_power_brain_readings():
     assert checker.head(load("cfos_power_brain"))[1:3] == (1, 4701)
     readings = read(device, power_brain_registers(2, 1))
     assert readings == {
-        "state": "C", "enabled": 1, "offered_ma": 16000, "energy_wh": 1234567, "power_w": 7000,
-        "current_l1_ma": 10100, "current_l2_ma": 9900, "current_l3_ma": 0,
-    }  # fmt: skip
+        "state": "C",
+        "enabled": 1,
+        "offered_ma": 16000,
+        "energy_wh": 1234567,
+        "power_w": 7000,
+        "current_l1_ma": 10100,
+        "current_l2_ma": 9900,
+        "current_l3_ma": 0,
+    }
     states = [read(device, power_brain_registers(n, 1))["state"] for n in (0, 1, 2, 3, 4, 5, 9, 6)]
     assert states == ["A", "B", "C", "D", "E", "F", "F", None]
     assert read(device, power_brain_registers(1, 0))["offered_ma"] == 0, "paused by 8094"

@@ -57,12 +57,22 @@ def test_negative_numbers():
 
 def test_not_available():
     for kind, pattern in (
-        ("u16", "ffff"), ("i16", "8000"), ("i16", "7fff"), ("u32", "ffffffff"),
-        ("i32", "80000000"), ("i32", "7fffffff"), ("u64", "ffffffffffffffff"),
+        ("u16", "ffff"),
+        ("i16", "8000"),
+        ("i16", "7fff"),
+        ("u32", "ffffffff"),
+        ("i32", "80000000"),
+        ("i32", "7fffffff"),
+        ("u64", "ffffffffffffffff"),
         ("i64", "8000000000000000"),
-        ("i64", "7fffffffffffffff"), ("f32", "7fc00000"), ("f32", "ffc00000"), ("f32", "7f800000"),
-        ("f32", "ff800000"), ("f32", "7f800001"), ("f32", "ffffffff"),
-    ):  # fmt: skip
+        ("i64", "7fffffffffffffff"),
+        ("f32", "7fc00000"),
+        ("f32", "ffc00000"),
+        ("f32", "7f800000"),
+        ("f32", "ff800000"),
+        ("f32", "7f800001"),
+        ("f32", "ffffffff"),
+    ):
         n = len(pattern) // 2
         buf = bytes([int(pattern[2 * i : 2 * i + 2], 16) for i in range(n)])
         swapped = b"".join([buf[i : i + 2] for i in range(n - 2, -1, -2)])
@@ -95,9 +105,15 @@ def test_scaling_of_integers_is_exact():
 
 def test_scaling_of_floats():
     for value, num, den, expected in (
-        (15.234, 1000, 1, 15234), (-7.5, 1000, 1, -7500), (230.12, 1, 1, 230), (0.0, 1000, 1, 0),
-        (1234.567, 1000, 1, 1234567), (2999.6, 1, 1000, 3), (-0.4, 1, 1, 0), (1e-30, 1000, 1, 0),
-    ):  # fmt: skip
+        (15.234, 1000, 1, 15234),
+        (-7.5, 1000, 1, -7500),
+        (230.12, 1, 1, 230),
+        (0.0, 1000, 1, 0),
+        (1234.567, 1000, 1, 1234567),
+        (2999.6, 1, 1000, 3),
+        (-0.4, 1, 1, 0),
+        (1e-30, 1000, 1, 0),
+    ):
         assert scaled("f32", "hl", pack(">f", value), 0, num, den) == expected, value
     for value in (1e16, -3e38, 1e30):
         assert scaled("f32", "hl", pack(">f", value), 0, 1000, 1) is None, "no credible reading"
@@ -123,10 +139,16 @@ def test_texts():
 def test_encode_refuses_what_does_not_fit():
     buf = bytearray(8)
     for kind, value in (
-        ("u16", 65536), ("u16", -1), ("i16", 32768), ("i16", -32769), ("u32", 1 << 32),
+        ("u16", 65536),
+        ("u16", -1),
+        ("i16", 32768),
+        ("i16", -32769),
+        ("u32", 1 << 32),
         ("u32", -1),
-        ("i32", 1 << 31), ("u64", 1 << 64), ("i64", 1 << 63),
-    ):  # fmt: skip
+        ("i32", 1 << 31),
+        ("u64", 1 << 64),
+        ("i64", 1 << 63),
+    ):
         raises_value_error(kind, "hl", value, buf, 0)
     assert not any(buf)
 

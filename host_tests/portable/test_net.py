@@ -123,8 +123,16 @@ class Site:
 
 
 HOME = {"ssid": "home", "password": "long enough", "hostname": "garage"}
-RMII = {"kind": "rmii", "phy": "LAN8720", "addr": 1, "mdc": 23, "mdio": 18, "power": 16,
-        "ref_clk": 0, "ref_clk_mode": "in"}  # fmt: skip
+RMII = {
+    "kind": "rmii",
+    "phy": "LAN8720",
+    "addr": 1,
+    "mdc": 23,
+    "mdio": 18,
+    "power": 16,
+    "ref_clk": 0,
+    "ref_clk_mode": "in",
+}
 SPI = {"kind": "w5500", "spi": 1, "sck": 12, "mosi": 11, "miso": 13, "cs": 14, "int": 10, "rst": 9}
 
 

@@ -59,8 +59,16 @@ def served(reply, client):
     return asyncio.run(main())
 
 
-def answer(request, unix_s=NOW_S, ms=0, first=0x24, stratum=2, delay=0x1000, dispersion=0x1000,
-           cookie=None):  # fmt: skip
+def answer(
+    request,
+    unix_s=NOW_S,
+    ms=0,
+    first=0x24,
+    stratum=2,
+    delay=0x1000,
+    dispersion=0x1000,
+    cookie=None,
+):
     """A server's answer as RFC 5905 figure 8 lays it out."""
     stamp = struct.pack(">II", (unix_s + 2208988800) % (1 << 32), (ms << 32) // 1000)
     head = struct.pack(">BBBBII4s", first, stratum, 6, 0xEC, delay, dispersion, b"GPS\0")

@@ -200,10 +200,14 @@ def test_too_fast():
 
 def test_bad_settings():
     for rate, phases, code in (
-        (0, (1,), "s0_rate"), (100001, (1,), "s0_rate"), (-5, (1,), "s0_rate"),
-        (1000, (), "s0_phases"), (1000, (1, 1), "s0_phases"), (1000, (4,), "s0_phases"),
+        (0, (1,), "s0_rate"),
+        (100001, (1,), "s0_rate"),
+        (-5, (1,), "s0_rate"),
+        (1000, (), "s0_phases"),
+        (1000, (1, 1), "s0_phases"),
+        (1000, (4,), "s0_phases"),
         (1000, (0, 1), "s0_phases"),
-    ):  # fmt: skip
+    ):
         try:
             S0Meter(rate, phases)
         except S0Error as error:

@@ -52,14 +52,16 @@ def test_defaults_are_complete():
 
 def test_takes_a_whole_site():
     s, store = settings()
-    changed = s.apply({
-        "site": {"max_total_current": "55000 * AVAIL / 100", "max_total_power": 25000},
-        "meters": [METER, {"id": "M2", "template": "s0", "role": "generation", "input": 2}],
-        "evses": [EVSE, {"id": "E2", "template": "keba_p30", "host": "10.0.0.5", "unit": 255}],
-        "buses": {"rs485_1": {"baudrate": 9600}},
-        "contacts": [{"input": 1, "on_delay_ms": 500}],
-        "clock": {"tz": "<+0330>-3:30"},
-    })  # fmt: skip
+    changed = s.apply(
+        {
+            "site": {"max_total_current": "55000 * AVAIL / 100", "max_total_power": 25000},
+            "meters": [METER, {"id": "M2", "template": "s0", "role": "generation", "input": 2}],
+            "evses": [EVSE, {"id": "E2", "template": "keba_p30", "host": "10.0.0.5", "unit": 255}],
+            "buses": {"rs485_1": {"baudrate": 9600}},
+            "contacts": [{"input": 1, "on_delay_ms": 500}],
+            "clock": {"tz": "<+0330>-3:30"},
+        }
+    )
     assert changed == {"site", "meters", "evses", "buses", "contacts", "clock"}
     assert s.doc["meters"][1]["pulses_per_kwh"] == 1000 and s.doc["meters"][1]["phases"] == [
         1,

@@ -10,9 +10,19 @@ _SITES = 2000
 
 class Evse:
     def __init__(
-        self, id, priority, min_ma, max_ma, step_ma, charging=True, waiting_s=0,
-        energy_wh_per_h=0, paused=False, phases=3, phase_rotation=0,
-    ):  # fmt: skip
+        self,
+        id,
+        priority,
+        min_ma,
+        max_ma,
+        step_ma,
+        charging=True,
+        waiting_s=0,
+        energy_wh_per_h=0,
+        paused=False,
+        phases=3,
+        phase_rotation=0,
+    ):
         self.id = id
         self.priority = priority
         self.min_ma = min_ma
@@ -28,8 +38,12 @@ class Evse:
 
 def order_of_service(evse):
     return (
-        -evse.priority, not evse.charging, -evse.waiting_s, evse.energy_wh_per_h, evse.id,
-    )  # fmt: skip
+        -evse.priority,
+        not evse.charging,
+        -evse.waiting_s,
+        evse.energy_wh_per_h,
+        evse.id,
+    )
 
 
 def used(row, currents):
@@ -107,19 +121,21 @@ def random_site(n_evses, n_rows):
     )
     evses = []
     for number in range(n_evses):
-        evses.append(Evse(
-            "E%d" % number,
-            random.choice((1, 1, 1, 2, 3)),
-            random.choice((6000, 6000, 6000, 8000, 10000, 6001)),
-            random.choice((0, 5000, 6000, 10000, 16000, 16000, 31950, 32000)),
-            random.choice(steps),
-            random.choice((True, False)),
-            random.choice((0, 60, 900)),
-            random.randrange(4000),
-            random.randrange(8) == 0,
-            random.randrange(1, 4),
-            random.choice((0, 120, 240)),
-        ))  # fmt: skip
+        evses.append(
+            Evse(
+                "E%d" % number,
+                random.choice((1, 1, 1, 2, 3)),
+                random.choice((6000, 6000, 6000, 8000, 10000, 6001)),
+                random.choice((0, 5000, 6000, 10000, 16000, 16000, 31950, 32000)),
+                random.choice(steps),
+                random.choice((True, False)),
+                random.choice((0, 60, 900)),
+                random.randrange(4000),
+                random.randrange(8) == 0,
+                random.randrange(1, 4),
+                random.choice((0, 120, 240)),
+            )
+        )
     rows = phase_rows((0, 0, 0), evses) + [power_row(0, evses, 230)]
     while len(rows) < n_rows:
         weights = [random.choice((0, 0, 1, 1, 3, 230)) for _ in evses]
@@ -197,8 +213,10 @@ def test_no_evse_and_no_row():
 def test_equals_share_equally_and_what_one_leaves_goes_to_the_others():
     evses = [_box("E1"), _box("E2", max_ma=7000), _box("E3")]
     assert results(share(evses, _one_row(30000, evses))) == [
-        (11500, "L1"), (7000, "max"), (11500, "L1"),
-    ]  # fmt: skip
+        (11500, "L1"),
+        (7000, "max"),
+        (11500, "L1"),
+    ]
 
 
 def test_leftover_step_goes_to_the_first_id_and_is_not_lost():
@@ -227,8 +245,10 @@ def test_minimum_and_maximum_are_rounded_inwards():
 def test_a_car_that_can_use_less_than_its_minimum_gets_nothing():
     evses = [_box("E1", max_ma=5000), _box("E2", max_ma=0), _box("E3", paused=True)]
     assert results(share(evses, _one_row(30000, evses))) == [
-        (0, "max"), (0, "not_wanted"), (0, "paused"),
-    ]  # fmt: skip
+        (0, "max"),
+        (0, "not_wanted"),
+        (0, "paused"),
+    ]
 
 
 def test_order_of_service_decides_who_waits():

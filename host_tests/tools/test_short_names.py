@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import short_names
 
 ROOT = Path(__file__).resolve().parents[2]

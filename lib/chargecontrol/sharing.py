@@ -67,10 +67,16 @@ def share(evses, rows):
         elif evse.paused:
             filling.reasons[i] = "paused"
         else:
-            waiting.append((
-                -evse.priority, not evse.charging, -evse.waiting_s, evse.energy_wh_per_h,
-                evse.id, i,
-            ))  # fmt: skip
+            waiting.append(
+                (
+                    -evse.priority,
+                    not evse.charging,
+                    -evse.waiting_s,
+                    evse.energy_wh_per_h,
+                    evse.id,
+                    i,
+                )
+            )
     waiting.sort()
     admitted = []
     for k in range(len(waiting)):

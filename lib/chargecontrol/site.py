@@ -56,7 +56,7 @@ class Evse:
         self._plugged_wh = 0
 
     def house_phase(self, line):
-        """House phase (0..2) of the box's line (0..2), after its rotation of 0, 120 or 240 degrees."""
+        """House phase (0..2) of the box's line (0..2), after its rotation in degrees."""
         return (line + self.phase_rotation // 120) % 3
 
     def remember(self):
@@ -81,7 +81,7 @@ class Evse:
         return (later[1][line],) * 2 if later else None
 
     def counted_ma(self, now_ms):
-        """What a silent box counts as drawing: its last order, later its fail-safe current; else 0."""
+        """What a silent box counts as drawing: its last order, later its fail-safe current."""
         if self.silent_since_ms is None or self.sent_ma is None:
             return 0
         failed_safe = now_ms - self.silent_since_ms >= _SILENT_FAILSAFE_MS

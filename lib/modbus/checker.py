@@ -32,9 +32,13 @@ _MOST_VALUES = const(250)  # numbers of values, factors and rules are bytes
 _STATES = const(("A", "B", "C", "D", "E", "F"))
 # Unit without its prefix k or m: suffix of the readings that it fits, power of ten to their unit.
 _UNITS = {
-    "A": ("_ma", 3), "W": ("_w", 0), "VA": ("_w", 0),
-    "Wh": ("_wh", 0), "VAh": ("_wh", 0), "V": ("_v", 0),
-}  # fmt: skip
+    "A": ("_ma", 3),
+    "W": ("_w", 0),
+    "VA": ("_w", 0),
+    "Wh": ("_wh", 0),
+    "VAh": ("_wh", 0),
+    "V": ("_v", 0),
+}
 
 
 def _wrong(field, code, text, *arguments):

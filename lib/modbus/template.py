@@ -10,11 +10,25 @@ from .types import decode, encode, scaled, words
 
 # What a template may read: these texts are the keys of all readings, shared by all templates.
 READINGS = (
-    "power_w", "power_l1_w", "power_l2_w", "power_l3_w",
-    "current_l1_ma", "current_l2_ma", "current_l3_ma",
-    "voltage_l1_v", "voltage_l2_v", "voltage_l3_v",
-    "import_wh", "export_wh", "energy_wh", "offered_ma", "state", "soc", "cable", "enabled",
-)  # fmt: skip
+    "power_w",
+    "power_l1_w",
+    "power_l2_w",
+    "power_l3_w",
+    "current_l1_ma",
+    "current_l2_ma",
+    "current_l3_ma",
+    "voltage_l1_v",
+    "voltage_l2_v",
+    "voltage_l3_v",
+    "import_wh",
+    "export_wh",
+    "energy_wh",
+    "offered_ma",
+    "state",
+    "soc",
+    "cable",
+    "enabled",
+)
 KINDS = ("u16", "i16", "u32", "i32", "u64", "i64", "f32", "char", "str")
 _VALUE = const(5)  # bytes of an entry in Template.values
 _LOW_FIRST = const(16)

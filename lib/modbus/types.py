@@ -8,8 +8,14 @@ u* all ones, i* 8000.. and 7FFF.., f32 infinities and NaN, str without a printab
 from struct import pack_into, unpack_from
 
 _FORMATS = {
-    "u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q", "f32": ">f",
-}  # fmt: skip
+    "u16": ">H",
+    "i16": ">h",
+    "u32": ">I",
+    "i32": ">i",
+    "u64": ">Q",
+    "i64": ">q",
+    "f32": ">f",
+}
 
 
 def words(kind):

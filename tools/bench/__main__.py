@@ -62,10 +62,15 @@ def _rows(found):
 def main():
     found = figures()
     budgets = {
-        name: {"figure": figure, "budget": budget, "unit": unit, "ratio": round(ratio, 3),
-               "held": held}
+        name: {
+            "figure": figure,
+            "budget": budget,
+            "unit": unit,
+            "ratio": round(ratio, 3),
+            "held": held,
+        }
         for name, _, unit, figure, budget, ratio, held in _rows(found)
-    }  # fmt: skip
+    }
     if os.environ.get("JSON"):
         print(json.dumps({"budgets": budgets, "figures": found}))
         return
@@ -73,9 +78,14 @@ def main():
     for _, text, unit, figure, budget, ratio, held in _rows(found):
         print(
             "%-48s %10s %10s %6.2f %s"
-            % (text, "%.4g %s" % (figure, unit), "%g %s" % (budget, unit), ratio,
-               "" if held else "MISSED")
-        )  # fmt: skip
+            % (
+                text,
+                "%.4g %s" % (figure, unit),
+                "%g %s" % (budget, unit),
+                ratio,
+                "" if held else "MISSED",
+            )
+        )
     print("\n%-28s %8s %8s   (bytes of heap after import)" % ("module", "files", "image"))
     for name, (files, image) in found["modules"].items():
         print("%-28s %8d %8d" % (name, files, image))

@@ -1,4 +1,4 @@
-"""Heap that each module keeps after its import: bench_heap.py TREE CHIP MODULE... (or TREE = image).
+"""Heap that each module keeps after its import: bench_heap.py TREE|IMAGE CHIP MODULE...
 
 Runs on the VM. Prints one JSON object {module: bytes}; modules are imported in the given order,
 so that what several share is booked to the first.

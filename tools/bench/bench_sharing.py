@@ -24,9 +24,19 @@ rows_bytes = gc.mem_alloc() - after
 
 class Evse:
     def __init__(
-        self, id, priority, min_ma, max_ma, step_ma, charging=True, waiting_s=0,
-        energy_wh_per_h=0, paused=False, phases=3, phase_rotation=0,
-    ):  # fmt: skip
+        self,
+        id,
+        priority,
+        min_ma,
+        max_ma,
+        step_ma,
+        charging=True,
+        waiting_s=0,
+        energy_wh_per_h=0,
+        paused=False,
+        phases=3,
+        phase_rotation=0,
+    ):
         self.id = id
         self.priority = priority
         self.min_ma = min_ma
@@ -43,12 +53,20 @@ class Evse:
 def evses_of(count, site):
     return [
         Evse(
-            "E%d" % i, 1 + (i * 7 + site) % 3 // 2, 6000,
-            (16000, 32000, 20000, 13000)[(i + site) % 4], (100, 100, 1000, 1)[i * site % 4],
-            (i + site) % 3 > 0, i * 60, i * 100 + site, False, 1 + (i + site) % 3, i % 3 * 120,
+            "E%d" % i,
+            1 + (i * 7 + site) % 3 // 2,
+            6000,
+            (16000, 32000, 20000, 13000)[(i + site) % 4],
+            (100, 100, 1000, 1)[i * site % 4],
+            (i + site) % 3 > 0,
+            i * 60,
+            i * 100 + site,
+            False,
+            1 + (i + site) % 3,
+            i % 3 * 120,
         )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def rows_of(evses, count, site):

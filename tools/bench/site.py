@@ -101,10 +101,15 @@ async def bus_use(folder, seconds=15):
 
     def full(twin, port):
         meters = [
-            {"id": "M%d" % unit, "template": "sdm630", "role": "display", "bus": "rs485_1",
-             "unit": unit}
+            {
+                "id": "M%d" % unit,
+                "template": "sdm630",
+                "role": "display",
+                "bus": "rs485_1",
+                "unit": unit,
+            }
             for unit in units
-        ]  # fmt: skip
+        ]
         return {"buses": {"rs485_1": line}, "meters": meters, "http": {"port": port}}
 
     simulation = Simulation(Path(folder), config=config, first_settings=full, ask_every_ms=100)

@@ -188,7 +188,7 @@ class UART:
 
 
 class WDT:
-    """Bites `timeout` ms after the last feed, rounded up to the whole seconds of an alarm clock."""
+    """Bites `timeout` ms after the last feed, in the whole seconds of an alarm clock."""
 
     def __init__(self, id=0, timeout=5000):
         self._seconds = (timeout + 999) // 1000

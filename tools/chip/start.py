@@ -1,8 +1,8 @@
 """Starts the firmware in a simulated board's flash (the working directory), as boot would.
 
-start.py python (on CPython), start.py files CHIP_IMAGE or start.py image CHIP_IMAGE ROM_IMAGE (both
-on MicroPython). The simulated chip's own modules come from an image, too: on a chip they are no
-part of the Python heap.
+start.py python (on CPython), start.py files CHIP_IMAGE or start.py image CHIP_IMAGE ROM_IMAGE
+(both on MicroPython). The simulated chip's own modules come from an image, too: on a chip they
+are no part of the Python heap.
 """
 
 import sys
