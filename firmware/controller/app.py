@@ -135,7 +135,11 @@ class Controller:
         try:
             self.variables.flush_due()
         except StoreError as error:
-            self.log(str(error))
+            text = str(error)
+            if text not in self.faults:
+                self.fault(text)
+        except MemoryError:
+            unload()  # there will be room in the next second
 
     def state(self, lang="en"):
         """One document of everything a person wants to see; texts in "en" or "de"."""

@@ -39,6 +39,7 @@ def _settings(controller, document):
     from controller.variables import Variables
 
     controller.settings = Settings(controller.store, controller.load_json, document)
+    unload()
     controller.variables = Variables(controller.store, controller.clock.now_ms)
     for part in (controller.settings, controller.variables):
         if part.problem:
