@@ -27,6 +27,7 @@ _GARBAGE_BYTES = const(8192)
 _BUTTON_S = const(10)
 _UNLOAD_S = const(30)
 _SPARE_BYTES = const(24576)
+_PULSES_S = const(900)
 _CAUSES = {1: "power on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 
 
@@ -42,6 +43,7 @@ class Controller:
     variables: "Variables"
     site: "Site"
     cycle: "Cycle"
+    pulse_meters: list
     leds: dict
     button: dict
 
@@ -102,8 +104,8 @@ class Controller:
         self.log("restart asked for")
         self.supervisor.start("restart", self._reset)
 
-    @staticmethod
-    async def _reset(beat):
+    async def _reset(self, beat):
+        self.save_pulses()
         await asyncio.sleep_ms(500)
         machine.reset()
 
@@ -121,7 +123,7 @@ class Controller:
             held_s = held_s + 1 if pressed else 0
             if held_s == _BUTTON_S:
                 await self.login.reset()
-            self._save_variables()
+            self._save(second)
             gc.collect()
             # What is seldom used stays while there is room for it.
             if second % _UNLOAD_S == 0 or gc.mem_free() < _SPARE_BYTES:
@@ -130,16 +132,25 @@ class Controller:
             self.live_bytes = gc.mem_alloc()
             await asyncio.sleep_ms(1000)
 
-    def _save_variables(self):
-        """Variables that could not be written to flash when they were set are tried again."""
+    def _save(self, second):
+        """Writes to flash what is due: variables that could not be written when they were set,
+        and now and then what the S0 meters counted."""
         try:
             self.variables.flush_due()
+            if second % _PULSES_S == 0:
+                self.save_pulses()
         except StoreError as error:
             text = str(error)
             if text not in self.faults:
                 self.fault(text)
         except MemoryError:
             unload()  # there will be room in the next second
+
+    def save_pulses(self):
+        """Keeps the counts of the S0 meters over a restart. Raises StoreError."""
+        if self.pulse_meters:
+            counts = {meter.id: meter.meter.pulses for meter in self.pulse_meters}
+            self.store.save("pulses.json", counts)
 
     def state(self, lang="en"):
         """One document of everything a person wants to see; texts in "en" or "de"."""

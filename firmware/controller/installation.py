@@ -12,9 +12,10 @@ _CHAR_BITS = {"N": 9, "E": 10, "O": 10}
 
 class Installation:
     """devices {id: Device or s0.PulseMeter}, evses {id: Evse}, links [(name, link, [Device])],
-    pulse_meters {input: S0Meter}, faults [sentence]. doc: the settings."""
+    pulse_meters {input: S0Meter}, faults [sentence]. doc: the settings; pulses: {id: pulses that
+    an S0 meter had counted}."""
 
-    def __init__(self, doc, board):
+    def __init__(self, doc, board, pulses):
         self.devices = {}
         self.evses = {}
         self.links = []
@@ -22,6 +23,7 @@ class Installation:
         self.faults = []
         self._board = board
         self._doc = doc
+        self._pulses = pulses
         self._buses = {}
         self._templates = {}
         for config in doc["meters"]:
@@ -41,7 +43,10 @@ class Installation:
         from controller.s0 import PulseMeter, S0Meter
 
         meter = S0Meter(
-            config["pulses_per_kwh"], tuple(config["phases"]), self._doc["site"]["voltage_v"]
+            config["pulses_per_kwh"],
+            tuple(config["phases"]),
+            self._doc["site"]["voltage_v"],
+            self._pulses.get(config["id"], 0),
         )
         self.pulse_meters[config["input"]] = meter
         return PulseMeter(config, meter)

@@ -89,7 +89,10 @@ def _make_site(controller, board):
 
     doc = controller.settings.doc
     controller.clock.set_zone(doc["clock"]["tz"])
-    installation = Installation(doc, board)
+    pulses, problem = controller.store.load("pulses.json")
+    if problem:
+        controller.fault(str(problem))
+    installation = Installation(doc, board, pulses or {})
     for fault in installation.faults:
         controller.fault(fault)
     controller.devices = installation.devices

@@ -4,6 +4,8 @@ import asyncio
 
 from simulated import simulated
 
+from tools.simulation import settings
+
 # 9660 W are 14 A on each of three phases; the house draws 1.3 A on L1.
 DIMMED_MA = 14000 - 1300
 FULL_MA = 36231 - 1300
@@ -90,3 +92,41 @@ async def test_a_formula_from_the_settings_holds_at_once(site):
     await site.get("/cnf?cmd=set_cm_vars&name=AVAIL&val=50")
     await site.until(lambda: site.sum_ma() > 36000, 40, "27.5 kW")
     assert site.sum_ma() <= 39855 - 1300
+
+
+def with_s0(twin, port):
+    """The usual site and an S0 meter for the house on input 3."""
+    document = settings(twin, port)
+    document["meters"].append(
+        {
+            "id": "M2",
+            "template": "s0",
+            "role": "consumption",
+            "input": 3,
+            "pulses_per_kwh": 10000,
+            "phases": [1, 2, 3],
+        }
+    )
+    return document
+
+
+S0 = {"id": "M2", "input": 3, "pulses_per_kwh": 10000, "measures": "house", "pulse_ms": 50}
+
+
+@simulated(config={"s0": [S0]}, first_settings=with_s0)
+async def test_s0_pulses_become_power_and_energy_that_outlive_a_restart(site):
+    async def reading(name):
+        meters = {meter["id"]: meter for meter in (await site.state())["meters"]}
+        return meters["M2"]["readings"][name]
+
+    async def near_house_load():
+        return 500 < await reading("power_w") < 800
+
+    await site.until(near_house_load, 20, "the house's 650 W by S0 pulses")
+    await asyncio.sleep(8)
+    counted_wh = await reading("import_wh")
+    assert counted_wh >= 1
+    await site.post("/api/restart", {}, status=202)
+    await site.until(lambda: site.simulation.board.restarts == 1, 5, "the restart")
+    await asyncio.sleep(3)
+    assert await reading("import_wh") >= counted_wh
