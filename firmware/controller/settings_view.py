@@ -1,5 +1,7 @@
 """What is shown of the settings. Loaded when somebody looks."""
 
+import gc
+
 from controller import data
 
 # Each has its file under schema/.
@@ -21,13 +23,17 @@ def schema(settings, section):
     return settings.load_json("schema/%s.json" % section)
 
 
+def _secrets(settings, section):
+    """Names of the fields that are never shown. Apart, so that one schema goes before the next."""
+    return [spec["name"] for spec in schema(settings, section)["fields"] if spec.get("secret")]
+
+
 def public(settings):
     """A copy of the document without passwords and hashes."""
     copy = {}
     for name in SECTIONS:
         value = settings.doc[name]
-        fields = schema(settings, name)["fields"]
-        secret = [spec["name"] for spec in fields if spec.get("secret")]
+        secret = _secrets(settings, name)
         if secret:
             value = {key: value[key] for key in value if key not in secret}
         if value or not secret:
@@ -37,10 +43,11 @@ def public(settings):
 
 def described(settings, lang):
     """Generator of the schemas of what may be set, with the text of each field."""
-    texts = data.load_json("texts/settings.json")
     for name in SECTIONS:
         if name != "login":
+            section = None  # the one before goes before this one comes
+            gc.collect()
             section = schema(settings, name)
             for spec in section["fields"]:
-                spec["text"] = texts["%s.%s" % (name, spec["name"])][lang == "de"]
+                spec["text"] = data.text("settings", "%s.%s" % (name, spec["name"]), (), lang)
             yield section
