@@ -3,24 +3,28 @@
 import json
 
 
-def pieces(value):
-    """Generator over the JSON of a value in small texts: a dict and its lists item by item.
+def _long(item):
+    return isinstance(item, list) or hasattr(item, "__next__")
 
-    A value of the dict may be a generator; it is written as a list.
+
+def pieces(value):
+    """Generator over the JSON of a value in small texts: a dict with lists item by item.
+
+    In place of a list there may be a generator.
     """
-    if not isinstance(value, dict):
+    if _long(value):
+        mark = "["
+        for item in value:
+            yield mark
+            mark = ", "
+            yield from pieces(item)
+        yield "[]" if mark == "[" else "]"
+    elif isinstance(value, dict) and any([_long(item) for item in value.values()]):
+        mark = "{"
+        for key, item in value.items():
+            yield mark + json.dumps(key) + ": "
+            mark = ", "
+            yield from pieces(item)
+        yield "}"
+    else:
         yield json.dumps(value)
-        return
-    mark = "{"
-    for key, item in value.items():
-        yield mark + json.dumps(key) + ": "
-        mark = ", "
-        if isinstance(item, list) or hasattr(item, "__next__"):
-            inner = "["
-            for part in item:
-                yield inner + json.dumps(part)
-                inner = ", "
-            yield "[]" if inner == "[" else "]"
-        else:
-            yield json.dumps(item)
-    yield "{}" if mark == "{" else "}"

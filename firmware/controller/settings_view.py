@@ -48,6 +48,12 @@ def described(settings, lang):
             section = None  # the one before goes before this one comes
             gc.collect()
             section = schema(settings, name)
-            for spec in section["fields"]:
-                spec["text"] = data.text("settings", "%s.%s" % (name, spec["name"]), (), lang)
+            section["fields"] = _with_texts(section["fields"], name, lang)
             yield section
+
+
+def _with_texts(fields, section, lang):
+    for spec in fields:
+        spec["text"] = data.text("settings", "%s.%s" % (section, spec["name"]), (), lang)
+        yield spec
+        spec.clear()

@@ -1,4 +1,4 @@
-"""Nonsense at the HTTP door of the running firmware: a clear error, nothing changed, no late cycle."""
+"""Nonsense at the door of the running firmware: a clear error, nothing changed, nothing late."""
 
 import asyncio
 import json
