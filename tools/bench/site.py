@@ -14,6 +14,7 @@ from tools.simulation import Simulation, free_port, settings
 from . import vm
 
 _RISE_S = 5
+_SETTLED_S = 25
 _CONTACT_RUNS = 8
 _REQUESTS = 300
 _AT_ONCE = 4
@@ -57,7 +58,7 @@ async def contact_to_wire(simulation):
     return lags
 
 
-async def dead_device(simulation, seconds=15):
+async def dead_device(simulation, seconds=20):
     """Share of its polling that the other device on the bus keeps while the meter is dead."""
     twin = simulation.twin
     bus = twin.buses["rs485_1"]
@@ -67,6 +68,7 @@ async def dead_device(simulation, seconds=15):
         await asyncio.sleep(seconds)
         return (bus.report()["units"]["2"] - before) / seconds
 
+    await asyncio.sleep(_SETTLED_S)  # setpoints that still rise are requests, too
     alive = await rate()
     twin.set({"faults": {"M1": "silent"}})
     dead = await rate()
