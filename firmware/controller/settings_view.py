@@ -32,6 +32,7 @@ def public(settings):
     """A copy of the document without passwords and hashes."""
     copy = {}
     for name in SECTIONS:
+        gc.collect()
         value = settings.doc[name]
         secret = _secrets(settings, name)
         if secret:

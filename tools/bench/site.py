@@ -183,6 +183,7 @@ async def measure(tell):
             figures["dead_device_keeps"] = await dead_device(simulation)
             tell("/cnf against an empty route")
             figures["cnf_per_s"], figures["empty_route_per_s"] = await cnf_rate(simulation)
+            figures["cycle_late_max_ms"] = (await state(simulation))["cycle"]["late_max_ms"]
         tell("use of a full bus")
         figures["bus_use"] = await bus_use(folder + "/bus")
     return figures
