@@ -27,6 +27,13 @@ class SettingsError(Refusal):
         return self.field + " " + super().text(lang)
 
 
+# Where devices are that no template describes.
+_PLACES = {
+    "meter": {"s0": "input", "expression": "", "virtual": "", "http_input": ""},
+    "evse": {"http_input": ""},
+}
+
+
 def load(settings, loaded):
     """Take what Store.load gave; returns None or a sentence about what of it is unusable."""
     raw, problem = loaded
@@ -43,6 +50,10 @@ def load(settings, loaded):
             settings.unused[name] = raw[name]
             problem = error
             settings.doc[name] = check.section(name, None, None)
+    try:
+        _references(settings.doc)
+    except SettingsError as error:  # said, but what is right of it works
+        problem = problem or error
     return str(problem) if problem else None  # an error would keep this module
 
 
@@ -58,7 +69,32 @@ def changes(settings, patch):
         value = check.section(name, settings.doc[name], value)
         if value != settings.doc[name] or name in settings.unused:
             new[name] = value
+    whole = dict(settings.doc)
+    whole.update(new)
+    _references(whole)
     return new
+
+
+def _references(doc):
+    """Raise SettingsError where a device or group names another that is not there."""
+    meters = [meter["id"] for meter in doc["meters"]]
+    grids = [meter["id"] for meter in doc["meters"] if meter["role"] == "grid"]
+    if len(grids) > 1:
+        raise SettingsError("meters", "one_grid", grids[0])
+    parents = {group["id"]: group["parent"] for group in doc["groups"]}
+    for section in ("evses", "groups"):
+        for i in range(len(doc[section])):
+            item = doc[section][i]
+            for name, there in (("meter", meters), ("group", parents), ("parent", parents)):
+                wanted = item.get(name)
+                if wanted is not None and wanted not in there:
+                    raise SettingsError("%s[%d].%s" % (section, i, name), "not_there", wanted)
+    for group in parents:
+        at = parents[group]
+        for _ in parents:
+            at = parents.get(at)
+        if at is not None:
+            raise SettingsError("groups", "circle", group)
 
 
 class Check:
@@ -131,13 +167,17 @@ class Check:
 
     def _device(self, kind, item, field):
         """Where a meter or wallbox is: at an input, on a bus of the board, or at a host."""
-        places = [name for name in ("input", "bus", "host") if item.get(name) is not None]
-        wanted = ("input",) if item["template"] == "s0" else ("bus", "host")
-        if len(places) != 1 or places[0] not in wanted:
-            raise SettingsError(field, "place", " | ".join(wanted))
         if kind == "evse" and item["min_current_ma"] > item["max_current_ma"]:
             raise SettingsError(field + ".min_current_ma", "order", item["max_current_ma"])
-        if places[0] == "input":
+        template = item["template"]
+        places = [name for name in ("input", "bus", "host") if item.get(name) is not None]
+        wanted = _PLACES[kind].get(template, "bus | host")
+        if len(places) != (1 if wanted else 0) or places and places[0] not in wanted:
+            raise SettingsError(field, "place", wanted or "-")
+        for name, its in (("measure", "virtual"), ("formulas", "expression")):
+            if kind == "meter" and bool(item[name]) != (template == its):
+                raise SettingsError(field + "." + name, name)
+        if template in _PLACES[kind]:
             return
         if places[0] == "bus":
             self._port("rs485", item["bus"], field + ".bus")
@@ -195,8 +235,24 @@ def _check(spec, value, field):
         if value not in spec["values"] or isinstance(value, (bool, float)):
             values = ", ".join([str(known) for known in spec["values"]])
             raise SettingsError(field, "must_choice", values)
+    elif kind == "formulas":
+        _check_formulas(spec, value, field)
     elif kind == "phases":
         if not isinstance(value, list) or len(set(map(str, value))) < max(1, len(value)):
             raise SettingsError(field, "must_phases")
         if [phase for phase in value if phase not in (1, 2, 3)]:
             raise SettingsError(field, "must_phases")
+
+
+def _check_formulas(spec, value, field):
+    if not isinstance(value, dict) or len(value) > spec["max"]:
+        raise SettingsError(field, "must_formulas", spec["max"])
+    for name in value:
+        if not isinstance(name, str) or not re.match(spec["pattern"], name[:33]):
+            raise SettingsError(field, "pattern", spec["example"])
+        if not isinstance(value[name], (str, int, float)) or isinstance(value[name], bool):
+            raise SettingsError(field + "." + name, "must_text", 1, 512)
+        try:
+            formula.parse(str(value[name]))
+        except formula.FormulaError as error:
+            raise SettingsError(field + "." + name, "formula", error.column, error)

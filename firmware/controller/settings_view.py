@@ -9,6 +9,7 @@ SECTIONS = (
     "site",
     "meters",
     "evses",
+    "groups",
     "buses",
     "contacts",
     "network",

@@ -38,6 +38,17 @@ def test_defaults_are_complete():
     s, store = settings()
     assert s.problem is None
     assert s.doc["site"] == {
+        "title": "",
+        "desc": "",
+        "load_management": True,
+        "max_total_evse_current": None,
+        "max_total_evse_power": None,
+        "max_unbalance_ma": 20000,
+        "unbalance_with_house": False,
+        "min_pause_s": 300,
+        "rotation_s": 900,
+        "disable_policy": 0,
+        "surplus": None,
         "max_total_current": 35000,
         "max_total_power": None,
         "failsafe_current_ma": 6000,
@@ -45,7 +56,11 @@ def test_defaults_are_complete():
         "voltage_v": 230,
         "meter_loss_current_ma": 6000,
     }
-    assert s.doc["meters"] == [] and s.doc["buses"] == {} and s.doc["http"] == {"port": 80}
+    assert (
+        s.doc["meters"] == []
+        and s.doc["buses"] == {}
+        and s.doc["http"] == {"port": 80, "open_dev_info": False}
+    )
     assert s.doc["clock"]["tz"] == "CET-1CEST,M3.5.0,M10.5.0/3"
     assert store.saves == 0
 
@@ -101,6 +116,11 @@ def faults():
         item.update(fields)
         return {"evses": [item]}
 
+    def formulas(value):
+        return meter(template="expression", bus=None, formulas=value)
+
+    grid = dict(METER)
+    grid["id"] = "M2"
     return (
         ([], "settings", "object"),
         ({"nonsense": 1}, "nonsense", "not a setting"),
@@ -115,7 +135,7 @@ def faults():
         ({"site": {"voltage_v": "230"}}, "site.voltage_v", "whole number"),
         ({"meters": {}}, "meters", "list"),
         ({"meters": [METER, METER]}, "meters[1].id", "M1 occurs twice"),
-        ({"meters": [METER] * 99}, "meters", "8 entries"),
+        ({"meters": [METER] * 99}, "meters", "16 entries"),
         ({"meters": [5]}, "meters[0]", "object"),
         ({"meters": [{"id": "M1"}]}, "meters[0].template", "needed"),
         (meter(id="E1"), "meters[0].id", "M1"),
@@ -143,6 +163,24 @@ def faults():
         (evse(phase_rotation=90), "evses[0].phase_rotation", "0, 120, 240"),
         (evse(min_current_ma=16000, max_current_ma=8000), "evses[0].min_current_ma", "8000"),
         (evse(name="x" * 10000), "evses[0].name", "32"),
+        (evse(template="http_input"), "evses[0]", "-"),
+        (evse(group="G1"), "evses[0].group", "G1 does not exist"),
+        (evse(meter="M9"), "evses[0].meter", "M9 does not exist"),
+        ({"groups": [{"id": "G1", "parent": "G2"}]}, "groups[0].parent", "G2"),
+        (
+            {"groups": [{"id": "G1", "parent": "G2"}, {"id": "G2", "parent": "G1"}]},
+            "groups",
+            "in itself",
+        ),
+        ({"meters": [METER, grid]}, "meters", "M1 has it"),
+        (meter(template="virtual"), "meters[0]", "-"),
+        (meter(template="virtual", bus=None), "meters[0].measure", "virtual"),
+        (meter(measure="surplus"), "meters[0].measure", "virtual"),
+        (meter(template="expression", bus=None), "meters[0].formulas", "expression"),
+        (formulas(5), "meters[0].formulas", "12"),
+        (formulas({"Power": "1"}), "meters[0].formulas", "power_w"),
+        (formulas({"power_w": "1 +"}), "meters[0].formulas.power_w", "column 4"),
+        (formulas({"power_w": None}), "meters[0].formulas.power_w", "text"),
         ({"buses": {"rs485_7": {}}}, "buses", "rs485_7"),
         ({"buses": {"rs485_1": {"baudrate": 9601}}}, "buses.rs485_1.baudrate", "9600"),
         ({"contacts": [{"input": 9}]}, "contacts[0].input", "1, 2"),
@@ -205,9 +243,38 @@ def test_secrets_are_not_public():
 def test_a_bad_section_on_flash_is_said_and_kept_there():
     bad = {"site": {"voltage_v": 231}, "http": {"port": "eighty"}, "later_version": {"x": 1}}
     s, store = settings(bad)
-    assert s.problem and s.doc["http"] == {"port": 80} and s.doc["site"]["voltage_v"] == 231
+    assert s.problem and s.doc["http"]["port"] == 80 and s.doc["site"]["voltage_v"] == 231
     s.apply({"site": {"voltage_v": 232}})
     assert store.document["http"] == {"port": "eighty"}
     assert store.document["later_version"] == {"x": 1}
     assert s.apply({"http": {"port": 80}}) == {"http"}
-    assert store.document["http"] == {"port": 80}
+    assert store.document["http"]["port"] == 80
+
+
+def test_groups_and_calculated_meters_are_taken():
+    s, _ = settings()
+    s.apply(
+        {
+            "meters": [
+                {"id": "M5", "template": "virtual", "role": "display", "measure": "surplus"},
+                {
+                    "id": "M6",
+                    "template": "expression",
+                    "role": "display",
+                    "formulas": {"power_w": "M5.power_w / 2", "soc": 50},
+                },
+            ],
+            "groups": [
+                {"id": "G1", "max_current": "PB.input1 ? 10000 : 32000", "meter": "M5"},
+                {"id": "G2", "parent": "G1"},
+            ],
+            "evses": [{"id": "E1", "template": "http_input", "group": "G2"}],
+        }
+    )
+    assert s.problem is None and s.doc["groups"][1]["max_current"] is None
+    try:
+        s.apply({"groups": []})
+    except Refusal as error:
+        assert error.field == "evses[0].group"
+    else:
+        raise AssertionError("a group in use was deleted")
