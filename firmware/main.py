@@ -33,6 +33,8 @@ def _open_doors(controller):
 
     door = HttpDoor(controller)
     door.route("/cnf", "doors.cnf_api")
+    door.route("/ui", "doors.cnf_api")
+    door.route("/api/rules", "doors.rules_api")
     door.route("/api", "doors.settings_api")
     gc.collect()
     controller.supervisor.start("http", door.run)

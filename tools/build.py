@@ -98,6 +98,7 @@ def _data():
     """[(path in the tree, source)] of the data files."""
     places = (
         (ROOT / "lib" / "modbus" / "templates", "templates"),
+        (ROOT / "lib" / "chargecontrol" / "rule_templates", "rules"),
         (ROOT / "firmware" / "controller" / "schema", "schema"),
         (ROOT / "firmware" / "texts", "texts"),
     )

@@ -13,6 +13,7 @@ import build
 from fetch_micropython import find
 
 ROOT = Path(__file__).resolve().parent.parent
+FAKES = ROOT / "host_tests"  # tests import fakes.NAME from here
 HEAP = "256k"
 TIMEOUT_S = 240
 
@@ -58,7 +59,7 @@ def run(command, path):
         build.compile_file(path, Path(folder) / (path.stem + ".mpy"), optimise="-O0")
         chip = ROOT / "tools" / "chip"
         script = _RUNNER % {
-            "path": ["", folder, str(tree / "lib"), str(tree), str(chip), ".frozen"],
+            "path": ["", folder, str(tree / "lib"), str(tree), str(chip), str(FAKES), ".frozen"],
             "module": path.stem,
             "names": test_names(path),
         }

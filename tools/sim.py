@@ -4,7 +4,9 @@ Settings come from the environment: HEADLESS=1 (no explanations), PORT_BASE (+0 
 +5 and further: inner doors), DURATION in seconds after `ready` (0: until stopped), SCENARIO,
 RUNTIME=micropython|cpython, PROFILE=files|image, BOARD, HEAP, FRESH=1 (an empty board).
 
-The board's flash is .cache/sim/<port base>/flash and is kept from run to run, as a real one is.
+The board's flash is .cache/sim/<port base>/flash and is kept from run to run, as a real one is. A
+scenario that brings settings of its own has its own folder beside it and an empty board each time;
+it also says which PROFILE runs where none is asked for.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ import sys
 from tools.fetch_micropython import MicroPythonMissing
 from tools.simulation import ROOT, SimError, Simulation
 from tools.twin import TwinError
+from tools.twin.scenario import load_scenario
 
 
 def _explain(ready):
@@ -37,8 +40,14 @@ def _tell(line):
 
 async def simulate(options, stop):
     """Runs twin and board until the duration is over or `stop` is set; SimError if one died."""
-    folder = ROOT / ".cache" / "sim" / str(options["port_base"])
-    if options.pop("fresh"):
+    scenario = load_scenario(options["scenario"])
+    name = str(options["port_base"])
+    own = "settings" in scenario or "rules" in scenario
+    if own:
+        name += "-" + scenario["name"]
+    folder = ROOT / ".cache" / "sim" / name
+    options["profile"] = options["profile"] or scenario.get("profile", "files")
+    if options.pop("fresh") or own:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     headless = options.pop("headless")
@@ -98,7 +107,7 @@ def options_from_environment():
         "duration_s": _number("DURATION", "0"),
         "scenario": os.environ.get("SCENARIO") or "default",
         "runtime": _choice("RUNTIME", "micropython", ("micropython", "cpython")),
-        "profile": _choice("PROFILE", "files", ("files", "image")),
+        "profile": _choice("PROFILE", "", ("", "files", "image")),
         "board": os.environ.get("BOARD") or "esp32-devkit",
         "fresh": bool(os.environ.get("FRESH")),
     }

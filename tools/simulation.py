@@ -21,15 +21,15 @@ RESET_EXIT = 64
 WATCHDOG_EXIT = -signal.SIGALRM
 CAUSE_HARD, CAUSE_WATCHDOG, CAUSE_POWER_ON = 2, 3, 1
 READY_WITHIN_S = 60
-# What an ESP32 without PSRAM has left for Python, less than that: the simulated chip's own modules
-# need about 9 kB of it.
-HEAP = os.environ.get("HEAP") or "120k"
+# What an ESP32 without PSRAM has left for Python is 140 kB; about 12 kB of what is used here are
+# the VM's own start, asyncio and the simulated chip (docs/decisions/heap.md).
+HEAPS = {"files": "140k", "image": "120k"}
 
-# An installation that the scenarios know: a grid meter and one wallbox on RS-485, one on TCP, and
-# a house connection that contact 1 and the variable AVAIL limit.
+# A house connection that contact 1 and the variable AVAIL limit.
 SITE = {
     "max_total_power": "PB.input1 ? 9660 : 25000",
     "max_total_current": "exists(AVAIL) ? 55000 * AVAIL / 100 : 55000",
+    "min_pause_s": 5,  # nobody waits five minutes in front of a simulation
 }
 
 
@@ -37,30 +37,58 @@ class SimError(Exception):
     """The simulation can't go on; the text says why."""
 
 
+_NAMES = {"M1": "Grid", "E1": "Garage", "E2": "Carport"}
+_ROLES = {"grid": "grid", "house": "consumption", "pv": "generation"}
+
+
 def settings(twin, http_port):
-    """The settings of a board that has been commissioned for this twin."""
-    return {
+    """The settings of a board that has been commissioned for this twin and its scenario."""
+    usual = {
         "site": SITE,
         "meters": [
-            {"id": "M1", "name": "Grid", "template": "sdm630", "role": "grid", "bus": "rs485_1"}
+            dict(_device(twin, meter), role=_ROLES.get(str(meter["measures"]), "display"))
+            for meter in twin.config["meters"]
         ],
         "evses": [
-            {"id": "E1", "name": "Garage", "template": "heidelberg", "bus": "rs485_1", "unit": 2},
-            {
-                "id": "E2",
-                "name": "Carport",
-                "template": "keba_p30",
-                "host": "127.0.0.1",
-                "port": twin.tcp_ports["E2"],
-                "unit": 255,
-                "max_current_ma": 32000,
-            },
+            dict(
+                _device(twin, box),
+                phase_rotation=box["phase_rotation"],
+                max_current_ma=box["max_current_ma"],
+            )
+            for box in twin.config["wallboxes"]
         ],
         "contacts": [{"input": 1}, {"input": 2}],
         "http": {"port": http_port},
         "network": {"ssid": "simulation", "password": "simulation"},
         "clock": {"ntp_host": "127.0.0.1:%d" % twin.ntp.port},
     }
+    return laid_over(usual, twin.scenario.get("settings", {}))
+
+
+def _device(twin, item):
+    id = item["id"]
+    config = {"id": id, "name": _NAMES.get(id, ""), "template": item["kind"], "unit": item["unit"]}
+    if item.get("bus"):
+        return dict(config, bus=item["bus"])
+    return dict(config, host="127.0.0.1", port=twin.tcp_ports[id])
+
+
+def laid_over(document, patch):
+    """`document` with `patch` laid over it: objects key by key, items of a list by id or input."""
+    if isinstance(document, dict) and isinstance(patch, dict):
+        keys = [*document, *(key for key in patch if key not in document)]
+        return {
+            key: laid_over(document.get(key), patch[key]) if key in patch else document[key]
+            for key in keys
+        }
+    if isinstance(document, list) and isinstance(patch, list):
+        old, new = ({_key(item): item for item in items} for items in (document, patch))
+        return list(laid_over(old, new).values())
+    return patch
+
+
+def _key(item):
+    return item.get("id") or item.get("input")
 
 
 class Board:
@@ -77,8 +105,8 @@ class Board:
         self._tell = tell
         self._process = None
 
-    def deploy(self, board_json, first_settings):
-        """Puts the built tree on the flash; settings that are there stay."""
+    def deploy(self, board_json):
+        """Puts the built tree on the flash; documents that are there stay."""
         self.flash.mkdir(parents=True, exist_ok=True)
         tree = build.build_python() if self._runtime == "cpython" else build.build_files()
         for name in ("lib", "controller", "doors", "data"):
@@ -91,8 +119,12 @@ class Board:
             shutil.copytree(tree, self.flash, dirs_exist_ok=True)
         shutil.copy(board_json, self.flash / "board.json")
         self._ports = json.loads(board_json.read_text())["rs485"]
-        if not (self.flash / "settings.json").exists():
-            (self.flash / "settings.json").write_text(json.dumps(first_settings))
+
+    def write_once(self, name, document):
+        """Writes a document that is not on the flash yet."""
+        path = self.flash / (name + ".json")
+        if not path.exists():
+            path.write_text(json.dumps(document))
 
     def hurry(self, every_ms):
         """Makes the device templates on this board ask for everything so often."""
@@ -165,6 +197,7 @@ class Simulation:
     """Twin and board together.
 
     folder: where flash and record lie; port_base 0 takes free ports; config: for the Twin;
+    heap: None for that of the profile, or of HEAP in the environment;
     first_settings(twin, http_port): for an empty flash; ask_every_ms: in place of the intervals of
     the device templates, for benchmarks; tell: takes the console's lines.
     """
@@ -176,7 +209,7 @@ class Simulation:
         scenario="default",
         runtime="micropython",
         profile="files",
-        heap=HEAP,
+        heap=None,
         board="esp32-devkit",
         config=None,
         first_settings=settings,
@@ -189,6 +222,7 @@ class Simulation:
             raise SimError("BOARD %s is not there; there are: %s" % (board, ", ".join(names)))
         self.port = port_base or free_port()
         self.http = "http://127.0.0.1:%d" % self.port
+        heap = heap or os.environ.get("HEAP") or HEAPS[profile]
         self.board = Board(folder, runtime, profile, heap, tell)
         self.twin = Twin(
             config=config,
@@ -211,10 +245,13 @@ class Simulation:
 
     async def start(self):
         """Starts both; returns when the firmware's HTTP door answers."""
-        await self.twin.start()
-        self.board.deploy(self._board_json, self._first_settings(self.twin, self.port))
+        self.board.deploy(self._board_json)  # before the twin's time begins
         if self._ask_every_ms:
             self.board.hurry(self._ask_every_ms)
+        await self.twin.start()
+        self.board.write_once("settings", self._first_settings(self.twin, self.port))
+        if "rules" in self.twin.scenario:
+            self.board.write_once("rules", self.twin.scenario["rules"])
         await self.power_on()
 
     async def power_on(self):

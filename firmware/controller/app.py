@@ -27,7 +27,7 @@ _GARBAGE_BYTES = const(8192)
 _BUTTON_S = const(10)
 _UNLOAD_S = const(30)
 _SPARE_BYTES = const(24576)
-_PULSES_S = const(900)
+_COUNTS_S = const(900)
 _CAUSES = {1: "power on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 
 
@@ -43,9 +43,13 @@ class Controller:
     variables: "Variables"
     site: "Site"
     cycle: "Cycle"
-    pulse_meters: list
+    sampled: list
+    consumers: list
+    disabled: dict
     leds: dict
     button: dict
+    kept: "dict | None"
+    counters = specials = wishes = None
 
     def __init__(self):
         # What lives long is made now: often collected, it lies close together.
@@ -82,16 +86,42 @@ class Controller:
         self.log(text)
 
     def settings_changed(self, sections):
-        """Takes changed settings that need no restart."""
-        if "site" in sections:
-            self.site.configure(self.settings.doc["site"])
-        if "clock" in sections:
-            self.clock.set_zone(self.settings.doc["clock"]["tz"])
+        """Takes changed settings; True where some of them need a restart."""
+        from controller import reconfigure
+
+        restart = reconfigure.take(self, sections)
         self.wake()
+        return restart
 
     def wake(self):
         """Starts a cycle at once."""
         self.cycle.wake()
+
+    # What follows exists only where somebody asks for it: it costs RAM.
+
+    def balance(self):
+        """The site's counters, GM.* of formulas; kept up by each cycle from now on."""
+        if not self.counters:
+            from chargecontrol.balance import Balance
+
+            self.counters = Balance(self.kept)
+        return self.counters
+
+    def get_specials(self):
+        """CM._* of formulas, and what rules write."""
+        if not self.specials:
+            from controller.specials import Specials
+
+            self.specials = Specials(self)
+        return self.specials
+
+    def need_wishes(self):
+        """Rules, plans, overrides and limits of the EVSEs; looked at in each cycle from now on."""
+        if not self.wishes:
+            from controller.wishes import Wishes
+
+            self.wishes = Wishes(self)
+        return self.wishes
 
     def contact_changed(self, number, contact):
         """A contact's stable state changed."""
@@ -105,7 +135,7 @@ class Controller:
         self.supervisor.start("restart", self._reset)
 
     async def _reset(self, beat):
-        self.save_pulses()
+        self.save_counts()
         await asyncio.sleep_ms(500)
         machine.reset()
 
@@ -137,8 +167,8 @@ class Controller:
         and now and then what the S0 meters counted."""
         try:
             self.variables.flush_due()
-            if second % _PULSES_S == 0:
-                self.save_pulses()
+            if second % _COUNTS_S == 0:
+                self.save_counts()
         except StoreError as error:
             text = str(error)
             if text not in self.faults:
@@ -146,11 +176,14 @@ class Controller:
         except MemoryError:
             unload()  # there will be room in the next second
 
-    def save_pulses(self):
-        """Keeps the counts of the S0 meters over a restart. Raises StoreError."""
-        if self.pulse_meters:
-            counts = {meter.id: meter.meter.pulses for meter in self.pulse_meters}
-            self.store.save("pulses.json", counts)
+    def save_counts(self):
+        """Keeps over a restart what meters counted, and the overdraft. Raises StoreError."""
+        counts = {device.id: device.kept() for device in self.sampled}
+        counts["GM"] = self.counters.kept() if self.counters else self.kept
+        counts["overdraft_ma"] = self.site.house.overdraft_max_ma or None
+        counts = {name: count for name, count in counts.items() if count is not None}
+        if counts:
+            self.store.save("counts.json", counts)
 
     def state(self, lang="en"):
         """One document of everything a person wants to see; texts in "en" or "de"."""

@@ -40,25 +40,54 @@ class Cycle:
         """One cycle."""
         controller = self._controller
         site = controller.site
-        for meter in controller.pulse_meters:
-            meter.sample(now_ms)
+        devices = controller.devices
+        settings = controller.settings.doc["site"]
+        for device in controller.sampled:
+            device.sample(now_ms)
         for evse in site.evses:
-            _observe(evse, controller.devices[evse.id])
-        grid_ma = grid_read_ms = None
-        grid = controller.devices.get(site.grid_id)
-        if grid and grid.read_ms is not None:
-            grid_ma = phase_currents(grid.readings)
-            grid_read_ms = grid.read_ms
-        ready = controller.contacts.stable
-        site.decide(now_ms, ready, controller.names.lookups, grid_ma, grid_read_ms)
+            device = devices[evse.id]
+            _observe(evse, device, devices.get(device.config["meter"]))
+        for feeder in site.feeders:
+            meter = devices.get(feeder.meter_id)
+            if meter and meter.read_ms is not None:
+                feeder.reading_ma = phase_currents(meter.readings)
+                feeder.read_ms = meter.read_ms
+        if not site.house.meter_id:
+            self._add_up_consumers(site.house)
+        lookups = controller.names.lookups
+        if controller.counters:
+            controller.counters.update(now_ms, devices, site, settings, controller.names.lookup)
+        if controller.variables.watched:
+            controller.get_specials().update(now_ms)
+        if controller.wishes:
+            controller.wishes.update(now_ms)
+        site.decide(now_ms, controller.contacts.stable, lookups)
         for evse in site.evses:
-            controller.devices[evse.id].order(evse.setpoint_ma)
+            devices[evse.id].order(evse.setpoint_ma if settings["load_management"] else None)
+        for id, left_ma in controller.disabled.items():
+            devices[id].order(left_ma[settings["disable_policy"]])
         self.count += 1
         self.took_ms = self._clock.now_ms() - now_ms
 
+    def _add_up_consumers(self, house):
+        """Without a grid meter the house draws what the meters of consumers say.
 
-def _observe(evse, device):
-    """Takes over what the box says of itself."""
+        One that is silent leaves the load unknown: then it gets old like a grid reading.
+        """
+        total_ma = [0, 0, 0]
+        read_ms = None
+        for device in self._controller.consumers:
+            currents = None if device.com_error else phase_currents(device.readings)
+            if currents is None:
+                return
+            total_ma = [total_ma[n] + max(0, currents[n]) for n in range(3)]
+            read_ms = min(read_ms or device.read_ms, device.read_ms)
+        house.load_ma = total_ma
+        house.read_ms = read_ms
+
+
+def _observe(evse, device, meter):
+    """Takes over what the box says of itself, and what a meter of its own says of it."""
     readings = device.readings
     evse.silent_since_ms = (device.error_since_ms or 0) if device.com_error else None
     if device.sent_ma is not None:
@@ -67,7 +96,12 @@ def _observe(evse, device):
         return
     evse.read_ms = device.read_ms
     evse.state = readings.get("state")
-    evse.energy_wh = readings.get("energy_wh", 0)
+    energy_wh = readings.get("energy_wh")
+    if meter and not meter.com_error:
+        evse.read_ms = meter.read_ms
+        readings = meter.readings
+        energy_wh = readings.get("import_wh")
+    evse.energy_wh = energy_wh or evse.energy_wh
     measured_ma = phase_currents(readings)
     if measured_ma is None:  # a box without a meter is taken to draw what it may
         drawn_ma = evse.sent_ma if evse.state in ("C", "D") else 0

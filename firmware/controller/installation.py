@@ -1,6 +1,6 @@
 """Makes what the settings name: links, meters, wallboxes; what fails is said, not fatal."""
 
-from chargecontrol.site import Evse
+from chargecontrol.evse import Evse
 from controller import data
 from controller.device import Device
 from controller.inputs import BoardError
@@ -8,14 +8,24 @@ from controller.links import RtuLink, TcpLink
 from modbus.template import Template, TemplateError
 
 _CHAR_BITS = {"N": 9, "E": 10, "O": 10}
+_STEP_MA = 100  # of a wallbox whose values are pushed: its driver takes any current
+
+
+def fit(evse, device):
+    """Keeps an EVSE within what its wallbox can be set to."""
+    template = device.template
+    if template:
+        evse.failsafe_ma = template.failsafe_ma(evse.failsafe_ma)
+        evse.min_ma = max(evse.min_ma, template.min_ma)
+        evse.config_max_ma = min(evse.config_max_ma, template.max_ma)
 
 
 class Installation:
-    """devices {id: Device or s0.PulseMeter}, evses {id: Evse}, links [(name, link, [Device])],
-    pulse_meters {input: S0Meter}, faults [sentence]. doc: the settings; pulses: {id: pulses that
-    an S0 meter had counted}."""
+    """devices {id: Device, or what has its face}, evses {id: Evse}, links [(id, link, [Device])],
+    pulse_meters {input: S0Meter}, disabled {id of a wallbox: mA by the disable_policy}, faults
+    [sentence]. doc: the settings; kept: {id: what a meter had counted}."""
 
-    def __init__(self, doc, board, pulses):
+    def __init__(self, doc, board, kept):
         self.devices = {}
         self.evses = {}
         self.links = []
@@ -23,11 +33,13 @@ class Installation:
         self.faults = []
         self._board = board
         self._doc = doc
-        self._pulses = pulses
+        self._kept = kept
+        self.disabled = {}
         self._buses = {}
         self._templates = {}
         for config in doc["meters"]:
-            self._add(config, self._meter)
+            if config["enabled"]:
+                self._add(config, self._meter)
         for config in doc["evses"]:
             self._add(config, self._evse)
 
@@ -38,7 +50,17 @@ class Installation:
             self.faults.append("%s: %s" % (config["id"], error))
 
     def _meter(self, config):
-        if config["template"] != "s0":
+        template = config["template"]
+        kept = self._kept.get(config["id"])
+        if template == "http_input":
+            from controller.pushed import PushedMeter
+
+            return PushedMeter(config)
+        if template == "expression" or template == "virtual":
+            from controller.calculated import CalculatedMeter
+
+            return CalculatedMeter(config, kept)
+        if template != "s0":
             return self._device(config)
         from controller.s0 import PulseMeter, S0Meter
 
@@ -46,18 +68,25 @@ class Installation:
             config["pulses_per_kwh"],
             tuple(config["phases"]),
             self._doc["site"]["voltage_v"],
-            self._pulses.get(config["id"], 0),
+            kept if isinstance(kept, int) else 0,
         )
         self.pulse_meters[config["input"]] = meter
         return PulseMeter(config, meter)
 
     def _evse(self, config):
-        device = self._device(config)
-        evse = Evse(config, device.template.step_ma)
-        evse.failsafe_ma = device.template.failsafe_ma(config["failsafe_current_ma"])
-        evse.min_ma = max(evse.min_ma, device.template.min_ma)
-        evse.config_max_ma = min(evse.config_max_ma, device.template.max_ma)
-        self.evses[config["id"]] = evse
+        if config["template"] == "http_input":
+            from controller.pushed import PushedEvse
+
+            device = PushedEvse(config)
+        else:
+            device = self._device(config)
+        template = device.template
+        evse = Evse(config, template.step_ma if template else _STEP_MA)
+        fit(evse, device)
+        if config["enabled"]:
+            self.evses[config["id"]] = evse
+        else:
+            self.disabled[config["id"]] = (0, evse.min_ma, evse.config_max_ma)
         return device
 
     def _device(self, config):
@@ -89,6 +118,6 @@ class Installation:
     def grid_id(self):
         """Id of the grid meter, None where there is none."""
         for config in self._doc["meters"]:
-            if config["role"] == "grid":
+            if config["role"] == "grid" and config["enabled"]:
                 return config["id"]
         return None

@@ -2,6 +2,10 @@
 
 import json
 
+from micropython import const
+
+_MANY = const(8)  # keys: the text of so many would be a long piece
+
 
 def _long(item):
     return isinstance(item, list) or hasattr(item, "__next__")
@@ -19,7 +23,9 @@ def pieces(value):
             mark = ", "
             yield from pieces(item)
         yield "[]" if mark == "[" else "]"
-    elif isinstance(value, dict) and any([_long(item) for item in value.values()]):
+    elif isinstance(value, dict) and (
+        len(value) > _MANY or any([_long(item) for item in value.values()])
+    ):
         mark = "{"
         for key, item in value.items():
             yield mark + json.dumps(key) + ": "

@@ -1,9 +1,8 @@
-"""What names mean in formulas: PB.inputN, Mx.*, Ex.*, date.*, CM.* and bare variables.
+"""What names mean in formulas: PB.inputN, Mx.*, Ex.*, date.*, GM.*, CM.* and bare variables.
 
 Source of the names: the cFos formula documentation (objects and members), see docs/formulas.md.
+What few installations ask for is in modules of its own: members.py, specials.py, balance.py.
 """
-
-_STATES = {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5, "F": 5}
 
 
 class Names:
@@ -19,7 +18,12 @@ class Names:
 
     def _for_phase(self, phase):
         def lookup(name, field):
-            return self.lookup(name, "current_l%d" % phase if field == "current" else field)
+            # M1.current, GM.x.current
+            if field[-1] == "t" and field[-7:] == "current" and field[-8:-7] in ("", "."):
+                evse = self._controller.evses.get(name.upper())
+                turned = evse.phase_rotation // 120 if evse else 0  # its lines are its own
+                field += "_l%d" % ((phase - 1 - turned) % 3 + 1)
+            return self.lookup(name, field)
 
         return lookup
 
@@ -31,7 +35,12 @@ class Names:
         if name == "date":
             return controller.clock.date_field(field)
         if name == "" or name == "cm":
+            if field[0] == "_":
+                return controller.get_specials().lookup(field)
             return controller.variables.value(field, self.lookup)
+        if name == "gm":
+            counter, _, field = field.partition(".")
+            return controller.balance().value(counter, field)
         device = controller.devices.get(name.upper())
         if device is None:
             raise KeyError(name)
@@ -43,31 +52,31 @@ class Names:
             since_ms = device.error_since_ms
             now_ms = controller.clock.now_ms()
             return int(device.com_error and (since_ms is None or now_ms - since_ms > 12000))
-        evse = controller.evses.get(name.upper())
-        if evse:
-            value = self._evse(evse, device, field)
+        if field == "dt":
+            since_ms = device.read_ms
+            return None if since_ms is None else (controller.clock.now_ms() - since_ms) / 1000
+        if name[0] == "e":
+            from controller.members import member
+
+            value = member(controller, device, field)
+            if value is not None:
+                return value
+            meter = controller.devices.get(device.config["meter"])
+            if meter and not meter.com_error:  # its readings replace the box's own
+                device = meter
+        if controller.specials:
+            value = controller.specials.of_device(name, field)
             if value is not None:
                 return value
         if device.com_error:  # an old reading is no value
             raise KeyError(field)
-        if field[:9] == "current_l":  # kept under a name with the unit in it
-            field += "_ma"
-        elif field[:9] == "voltage_l":
-            field += "_v"
-        return device.readings[field]
+        return device.readings[reading(field)]
 
-    @staticmethod
-    def _evse(evse, device, field):
-        if field == "offered":
-            return evse.setpoint_ma
-        if field == "min_current":
-            return evse.min_ma
-        if field == "max_current":
-            return evse.config_max_ma
-        if field == "state":
-            return 6 if device.com_error else _STATES.get(evse.state, 6)
-        if field == "import_wh":
-            return device.readings.get("energy_wh")
-        if field == "cphases":
-            return sum(1 for current_ma in evse.measured_ma if current_ma >= 1000)
-        return None
+
+def reading(field):
+    """The key in a device's readings of what formulas call `field`: it has the unit in it."""
+    if field[:9] == "current_l":
+        return field + "_ma"
+    if field[:9] == "voltage_l":
+        return field + "_v"
+    return "reactive_power_var" if field == "reactive_power" else field

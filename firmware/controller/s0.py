@@ -105,6 +105,10 @@ class PulseMeter:
         self.problem = meter.problem if hasattr(meter, "problem") else None
         self.complaint = None
 
+    def kept(self):
+        """What has to outlive a restart: the pulses counted."""
+        return self.meter.pulses
+
     def sample(self, now_ms):
         """Takes the readings of this moment: power decays while no pulse comes."""
         self.readings = self.meter.readings(now_ms)

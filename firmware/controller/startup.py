@@ -89,15 +89,21 @@ def _make_site(controller, board):
 
     doc = controller.settings.doc
     controller.clock.set_zone(doc["clock"]["tz"])
-    pulses, problem = controller.store.load("pulses.json")
+    kept, problem = controller.store.load("counts.json")
     if problem:
         controller.fault(str(problem))
-    installation = Installation(doc, board, pulses or {})
+    kept = kept or {}
+    installation = Installation(doc, board, kept)
     for fault in installation.faults:
         controller.fault(fault)
     controller.devices = installation.devices
     controller.links = installation.links
-    controller.pulse_meters = [d for d in installation.devices.values() if hasattr(d, "sample")]
+    # In the order of the settings: calculated meters read one another.
+    devices = [installation.devices.get(config["id"]) for config in doc["meters"] + doc["evses"]]
+    devices = [device for device in devices if device]
+    controller.disabled = installation.disabled
+    controller.sampled = [device for device in devices if hasattr(device, "sample")]
+    controller.consumers = [d for d in devices if d.config.get("role") == "consumption"]
     controller.contacts = Contacts(
         controller.inputs,
         doc["contacts"],
@@ -108,8 +114,16 @@ def _make_site(controller, board):
     controller.names = Names(controller)
     controller.evses = installation.evses
     evses = [installation.evses[c["id"]] for c in doc["evses"] if c["id"] in installation.evses]
-    controller.site = Site(doc["site"], evses, installation.grid_id)
+    controller.site = Site(doc["site"], evses, installation.grid_id, doc["groups"])
+    controller.site.house.overdraft_max_ma = kept.get("overdraft_ma", 0)
     controller.cycle = Cycle(controller)
+    controller.kept = kept.get("GM")
+    for device in controller.sampled:
+        if hasattr(device, "connect"):
+            device.connect(controller)
+    wanted = [c for c in doc["evses"] if c["current_limit"] is not None]
+    if wanted or [n for n in ("rules.json", "plans.json") if controller.store.load(n)[0]]:
+        controller.need_wishes()
 
 
 def start(controller):

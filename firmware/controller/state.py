@@ -2,24 +2,48 @@
 
 import gc
 
+from chargecontrol.limits import Reason
 from controller import data
 
 
-def _texts(lang):
-    """The sentences of the reasons in one language."""
-    texts = data.load_json("texts/reasons.json")
-    return {code: texts[code][lang == "de"] for code in texts}
-
-
-def _reason(texts, reason, now_ms):
+def _reason(lang, reason, now_ms, value=None, source="site"):
+    """What a limit or setpoint is, where it comes from, since when and until when."""
     if reason is None:
         return None
+    until_ms = reason.until_ms
     return {
+        "value": value,
+        "source": reason.source or source,
         "code": reason.code,
         "arguments": list(reason.arguments),
         "since_s": (now_ms - reason.since_ms) // 1000,
-        "text": texts.get(reason.code, reason.code).format(*reason.arguments),
+        "until_s": None if until_ms is None else max(0, until_ms - now_ms) // 1000,
+        "text": data.text("reasons", reason.code, reason.arguments, lang),
     }
+
+
+def _limits(site, lang, now_ms):
+    for limit in site.limits:
+        yield {
+            "source": limit.source,
+            "kind": limit.kind,
+            "value": limit.value,
+            "phase_ma": limit.phase_ma,
+            "reason": _reason(lang, limit.reason, now_ms, limit.value, limit.source),
+        }
+
+
+def _feeders(site, lang, now_ms):
+    for feeder in site.feeders:
+        yield {
+            "id": feeder.id,
+            "evses": [evse.id for evse in feeder.evses],
+            "available_ma": list(feeder.available_ma),
+            "meter": feeder.meter_id,
+            "meter_reason": _reason(lang, feeder.meter_reason, now_ms),
+            "overdraft_ma": feeder.overdraft_ma,
+            "overdraft_max_ma": feeder.overdraft_max_ma,
+        }
 
 
 def _device(device, now_ms):
@@ -35,7 +59,7 @@ def _device(device, now_ms):
     }
 
 
-def _evses(controller, texts):
+def _evses(controller, lang):
     for evse in controller.site.evses:
         now_ms = controller.clock.now_ms()
         device = controller.devices[evse.id]
@@ -44,14 +68,30 @@ def _evses(controller, texts):
         document["setpoint_ma"] = evse.setpoint_ma
         document["sent_ma"] = device.sent_ma
         document["current_ma"] = list(evse.measured_ma)
-        document["reason"] = _reason(texts, evse.reason, now_ms)
+        document["phases"] = evse.phases
+        document["group"] = evse.group
+        document["wish_ma"] = evse.wish_ma
+        document["reason"] = _reason(lang, evse.reason, now_ms, evse.setpoint_ma)
+        yield document
+    for id in controller.disabled:
+        device = controller.devices[id]
+        document = _device(device, controller.clock.now_ms())
+        document["setpoint_ma"] = device.setpoint_ma
+        reason = Reason("disabled", (), 0)
+        document["reason"] = _reason(lang, reason, 0, device.setpoint_ma, "disable_policy")
         yield document
 
 
 def _meters(controller):
     for device in controller.devices.values():
-        if device.id not in controller.evses:
+        if device.id[0] == "M":
             yield _device(device, controller.clock.now_ms())
+
+
+def _surplus_error(controller):
+    """What is wrong with the owner's formula of the solar surplus, or None."""
+    error = controller.counters and controller.counters.surplus_error
+    return str(error) if error else None
 
 
 def _largest_block():
@@ -74,7 +114,6 @@ def state(controller, lang):
     """
     gc.collect()
     largest = _largest_block()  # before this document takes its room
-    texts = _texts(lang)
     now_ms = controller.clock.now_ms()
     site = controller.site
     supervisor = controller.supervisor
@@ -89,20 +128,12 @@ def state(controller, lang):
             "problem": controller.timekeeper.problem,
         },
         "faults": controller.faults,
-        "limits": [
-            {
-                "source": limit.source,
-                "kind": limit.kind,
-                "value": limit.value,
-                "phase_ma": limit.phase_ma,
-                "until_ms": limit.until_ms,
-                "reason": _reason(texts, limit.reason, now_ms),
-            }
-            for limit in site.limits
-        ],
+        "limits": _limits(site, lang, now_ms),
+        "feeders": _feeders(site, lang, now_ms),
         "available_ma": list(site.available_ma),
-        "grid_meter": _reason(texts, site.meter_reason, now_ms),
-        "evses": _evses(controller, texts),
+        "surplus_error": _surplus_error(controller),
+        "grid_meter": _reason(lang, site.meter_reason, now_ms),
+        "evses": _evses(controller, lang),
         "meters": _meters(controller),
         "inputs": controller.contacts.state(),
         "links": [

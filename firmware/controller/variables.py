@@ -27,8 +27,10 @@ class NestingError(formula.FormulaError):
 class Variables:
     """problem is None or what is wrong with the document on flash.
 
-    live and stored are lists of (name, number or formula text, Expression or None, tmp): what
-    holds, and what is to be on flash. by_name finds those of live by their name in lower case.
+    live and stored are lists of (name, number or formula text, Expression or None, tmp, trigger):
+    what holds, and what is to be on flash. trigger: None, or [s, retrigger, until_ms or None,
+    held] where the formula sets the variable to 1 for a time. by_name finds those of live by their
+    name in lower case; watched are those that Specials.update() has to look at in each cycle.
     controller/variable_check.py fills them.
     """
 
@@ -40,6 +42,7 @@ class Variables:
         self.unsaved = False
         self.stored = self.live = []
         self.by_name = {}
+        self.watched = []
         from controller import variable_check
 
         self.problem = variable_check.load(self, store.load(_NAME))
@@ -47,8 +50,9 @@ class Variables:
     def set_many(self, pairs, clear=False, tmp=False):
         """Set (name, number or formula) pairs, all or none; True if something is different now.
 
-        clear removes all others first; with tmp flash is left as it is, and comes back at the next
-        start. New values hold at once; wait for saved() before saying so. Raises VariableError.
+        With (name, condition, s, retrigger) a variable becomes a trigger. clear removes all others
+        first; with tmp flash is left as it is, and comes back at the next start. New values hold
+        at once; wait for saved() before saying so. Raises VariableError.
         """
         from controller import variable_check
 
@@ -67,7 +71,7 @@ class Variables:
         """Write to flash what is not there yet, unless it was written just now. StoreError."""
         if self.unsaved and self._wait_ms() <= 0:
             self._written_ms = self._now_ms()
-            entries = [{"name": entry[0], "expr": entry[1]} for entry in self.stored]
+            entries = [_item(entry) for entry in self.stored]
             self._store.save(_NAME, {"vars": entries})
             self.unsaved = False
 
@@ -79,7 +83,9 @@ class Variables:
         return self._evaluate(self.by_name[name], lookup)
 
     def _evaluate(self, entry, lookup):
-        name, expr, expression, _ = entry
+        name, expr, expression, _, trigger = entry
+        if trigger:
+            return 0 if trigger[2] is None else 1
         if not expression:
             return expr
         nesting = self._nesting
@@ -96,11 +102,21 @@ class Variables:
     def listing(self, lookup):
         """Generator of {"name", "expr", "val" or "error"} of each; "tmp": True where not saved."""
         for entry in self.live:
-            item = {"name": entry[0], "expr": entry[1]}
+            item = _item(entry)
             try:
+                if entry[4]:
+                    entry[2].value(lookup)  # a condition that fails shall be seen
                 item["val"] = self._evaluate(entry, lookup)
             except formula.FormulaError as error:
                 item["error"] = str(error)
             if entry[3]:
                 item["tmp"] = True
             yield item
+
+
+def _item(entry):
+    """A variable as it lies on flash and is shown."""
+    item = {"name": entry[0], "expr": entry[1]}
+    if entry[4]:
+        item["trigger_s"], item["retrigger"] = entry[4][:2]
+    return item

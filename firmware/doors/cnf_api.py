@@ -1,9 +1,19 @@
 """/cnf: the variables of the grid operator (cFos manager, "HTTP API for energy suppliers").
 
-docs/cnf.md tells what it takes and answers.
+docs/cnf.md tells what it takes and answers. The other commands have modules of their own beside
+this one, with COMMANDS: {name: function(door, request) -> (body, status), plain or async}.
 """
 
 MAX_BODY = 4096
+
+# What is loaded for which command.
+_OTHERS = (
+    "cnf_info get_dev_info get_params;"
+    "cnf_params set_params;"
+    "cnf_devices get_devices set_device del_device;"
+    "cnf_wishes override_device set_cplan get_cplan;"
+    "cnf_push set_ajax_meter set_ajax_evse"
+)
 
 
 def _flag(door, request, name):
@@ -18,7 +28,7 @@ def _get_cm_vars(door, request):
     return {
         "vars": controller.variables.listing(controller.names.lookup),
         "flash_writes": controller.store.writes,
-    }
+    }, 200
 
 
 async def _set_cm_vars(door, request):
@@ -42,11 +52,11 @@ async def _set_cm_vars(door, request):
     if variables.set_many(pairs, clear, tmp):
         door.controller.wake()
     await variables.saved()
-    return "ok"
+    return "ok", 200
 
 
 def _pairs(body):
-    """([(name, expr)], replaces all) of a POST body in either shape, else (None, None)."""
+    """(entries for set_many, replaces all) of a POST body in either shape, else (None, None)."""
     if not isinstance(body, dict):
         return None, None
     items = body.get("vars")
@@ -55,18 +65,34 @@ def _pairs(body):
         if all([key in ("vars", "flash_writes") for key in body]) and all(
             [isinstance(item, dict) and "name" in item and "expr" in item for item in items]
         ):
-            return [(item["name"], item["expr"]) for item in items], False
+            return [_entry(item) for item in items], False
         return None, None
     return list(body.items()), True
 
 
-async def _cnf(door, request):
+def _entry(item):
+    return item["name"], item["expr"], item.get("trigger_s"), item.get("retrigger", False)
+
+
+def _cnf(door, request):
     command = request.args.get("cmd")
     if command == "get_cm_vars":
-        return _get_cm_vars(door, request), 200
+        return _get_cm_vars(door, request)
     if command == "set_cm_vars":
-        return await _set_cm_vars(door, request), 200
-    raise door.refusal(400, "command", "get_cm_vars, set_cm_vars")
+        return _set_cm_vars(door, request)
+    known = "get_cm_vars, set_cm_vars"
+    for part in _OTHERS.split(";"):
+        names = part.split(" ")
+        if command in names[1:]:
+            module = __import__("doors." + names[0], None, None, ("COMMANDS",))
+            return module.COMMANDS[command](door, request)
+        known += ", " + ", ".join(names[1:])
+    raise door.refusal(400, "command", known)
 
 
-ROUTES = {"/cnf": {"GET": _cnf, "POST": _cnf}}
+def _page(door, request):
+    """Where clients of the cFos manager find out whether their password is right."""
+    return "ok", 200
+
+
+ROUTES = {"/cnf": {"GET": _cnf, "POST": _cnf}, "/ui/en/sim.htm": {"GET": _page}}

@@ -242,6 +242,16 @@ class HttpDoor:
                 self._requests.remove(request)
             await request.close()
 
+    def _opened(self, request):
+        """True for the one request that the owner may open to all: the state of the devices."""
+        return (
+            request.path == "/cnf"
+            and request.method == "GET"
+            and not request.unread
+            and request.args.get("cmd") == "get_dev_info"
+            and self.controller.settings.doc["http"]["open_dev_info"]
+        )
+
     def _end_idle(self):
         """End the oldest connection that has not sent its request; False if there is none."""
         for request in self._requests:
@@ -263,7 +273,7 @@ class HttpDoor:
                 break
         else:
             name = open = None
-        if not open:
+        if not open and not self._opened(request):
             await self.controller.login.check(request.headers.get("authorization"))
         if not name:
             raise HttpError(404, "not_found")

@@ -14,16 +14,11 @@ def _get_settings(door, request):
 
 
 def _set_settings(door, request):
-    from controller import settings_view
-
     controller = door.controller
     if isinstance(request.data, dict) and "login" in request.data:
         raise door.refusal(400, "use_password")
-    settings = controller.settings
-    changed = settings.apply(request.data)
-    restart = bool([name for name in changed if settings_view.schema(settings, name)["restart"]])
-    if changed:
-        controller.settings_changed(changed)
+    changed = controller.settings.apply(request.data)
+    restart = bool(changed) and controller.settings_changed(changed)
     return {"changed": sorted(changed), "restart": restart}, 200
 
 

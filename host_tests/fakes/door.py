@@ -12,15 +12,19 @@ from pathlib import Path
 import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SERVER = ROOT / "host_tests" / "fakes" / "door_server.py"
+FAKES = ROOT / "host_tests" / "fakes"
+SERVER = FAKES / "door_server.py"
 HEAP = "120k"
+SITE_HEAP = "200k"  # the test's own source is compiled there, too
 
 
 class Door:
-    """A running door. runtime: "cpython" or the command of the VM."""
+    """A running door. runtime: "cpython" or the command of the VM; settings: those of a site whose
+    devices are all pushed (whole_site.py), None for a bare door."""
 
-    def __init__(self, runtime, password=None):
+    def __init__(self, runtime, password=None, settings=None):
         self.runtime = runtime
+        self.arguments = [] if settings is None else ["site"]
         self.folder = tempfile.mkdtemp()
         self.password = password
         tree = build.build_files()
@@ -29,6 +33,9 @@ class Door:
             self.port = free.getsockname()[1]
         path = ["", str(tree / "lib"), str(tree), ".frozen"]
         self.script = self.folder + "/start.py"
+        if settings is not None:
+            shutil.copy(FAKES / "whole_site.py", self.folder)
+            Path(self.folder, "settings.json").write_text(json.dumps(settings))
         Path(self.script).write_text(
             "import sys\nif sys.implementation.name != 'cpython':\n    sys.path[:] = %r\n%s"
             % (path, SERVER.read_text())
@@ -39,11 +46,12 @@ class Door:
         if self.runtime == "cpython":
             command = [sys.executable]
         else:
-            command = [self.runtime, "-X", "heapsize=" + HEAP]
+            heap = SITE_HEAP if self.arguments else HEAP
+            command = [self.runtime, "-X", "heapsize=" + heap]
         folders = [ROOT / "tools" / "cpython", ROOT / "lib", ROOT / "firmware"]
         environment = dict(os.environ, PYTHONPATH=":".join(map(str, folders)))
         self.process = subprocess.Popen(
-            command + [self.script, str(self.port)],
+            command + [self.script, str(self.port), *self.arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """A HTTP door with a bare controller behind it, for the tests; runs on both interpreters.
 
-Argument: the port. The documents lie in the current folder. Prints the password where it makes
-one, then "listening". The answer of /api/state holds the worst lag of the loop.
+Arguments: the port, and "site" for a controller with the site of the settings (whole_site.py).
+The documents lie in the current folder. Prints the password where it makes one, then "listening".
+The answer of /api/state holds the worst lag of the loop.
 """
 
 import asyncio
@@ -20,11 +21,26 @@ from controller.unload import unload
 from controller.variables import Variables
 from doors.http import HttpDoor
 
+
+class Machine:
+    """What modules of the firmware import of the chip."""
+
+    Pin = UART = None
+
+    @staticmethod
+    def unique_id():
+        return b"\x24\x0a\xc4\x00\x01\x02"
+
+
+sys.modules["machine"] = Machine
+
 BOARD = {"inputs": [{"id": 1}, {"id": 2}], "rs485": [{"id": "rs485_1"}]}
 
 
 class Clock:
-    """Control time that never wraps."""
+    """Control time that never wraps, and the time of day: 12:00 of a Wednesday."""
+
+    trusted = True
 
     def __init__(self):
         self._last = time.ticks_ms()
@@ -35,6 +51,15 @@ class Clock:
         self._ms += time.ticks_diff(now, self._last)
         self._last = now
         return self._ms
+
+    def utc_s(self):
+        return 1735732800
+
+    def set_zone(self, tz):
+        pass
+
+    def local(self):
+        return 2025, 1, 1, 12, 0, 0, 3, 0
 
 
 class Names:
@@ -49,6 +74,11 @@ class Names:
         raise KeyError(name)
 
 
+class NoSite:
+    def configure(self, settings, groups):
+        pass
+
+
 class Log:
     def __init__(self):
         self.lines = ["started"]
@@ -58,6 +88,9 @@ class Log:
 
 
 class Controller:
+    wishes = counters = specials = None
+    version = "0.1.0"
+
     def __init__(self):
         self.clock = Clock()
         self.store = Store()
@@ -66,6 +99,9 @@ class Controller:
         self.login = Login(self.settings, self.clock.now_ms)
         self.names = Names(self)
         self.log = Log()
+        self.site = NoSite()
+        self.devices = {}
+        self.evses = {}
         self.worst_lag_ms = 0
         self.wakes = 0
 
@@ -80,9 +116,33 @@ class Controller:
 
     def wake(self):
         self.wakes += 1
+        if hasattr(self, "cycle"):
+            self.cycle.wake()
 
     def settings_changed(self, sections):
-        self.wakes += 1
+        from controller import reconfigure
+
+        restart = reconfigure.take(self, sections)
+        self.wake()
+        return restart
+
+    def balance(self):
+        from chargecontrol.balance import Balance
+
+        self.counters = self.counters or Balance()
+        return self.counters
+
+    def get_specials(self):
+        from controller.specials import Specials
+
+        self.specials = self.specials or Specials(self)
+        return self.specials
+
+    def need_wishes(self):
+        from controller.wishes import Wishes
+
+        self.wishes = self.wishes or Wishes(self)
+        return self.wishes
 
     def restart(self):
         self.log.lines.append("restart")
@@ -140,14 +200,20 @@ async def first_password(login):
     await password.start(login)
 
 
-async def main(port):
+async def main(port, whole=False):
     controller = Controller()
+    if whole:
+        import whole_site
+
+        whole_site.add(controller)
     ticker = asyncio.create_task(controller.tick())
     await first_password(controller.login)
     door = HttpDoor(controller)
     door.route("/test/open", "__main__", open=True)
     door.route("/test", "__main__")
     door.route("/cnf", "doors.cnf_api")
+    door.route("/ui", "doors.cnf_api")
+    door.route("/api/rules", "doors.rules_api")
     door.route("/api", "doors.settings_api")
     await door.start(port)
     print("listening")
@@ -157,4 +223,4 @@ async def main(port):
     ticker.cancel()
 
 
-asyncio.run(main(int(sys.argv[1])))
+asyncio.run(main(int(sys.argv[1]), len(sys.argv) > 2))

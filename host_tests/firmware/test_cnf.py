@@ -114,6 +114,24 @@ def test_answer_of_get_may_be_sent_back(door):
     assert exprs(door) == before and writes(door) == count
 
 
+def test_triggers(door):
+    """A variable that is 1 for some seconds when a condition becomes true."""
+    item = {"name": "boost", "expr": "PB.input1", "trigger_s": 30, "retrigger": True}
+    assert (
+        post(door, "", {"vars": [item, {"name": "once", "expr": "1", "trigger_s": 5}]})[0] == 200
+    )
+    got = door.variables()
+    assert (got["boost"]["trigger_s"], got["boost"]["retrigger"]) == (30, True)
+    assert (got["once"]["trigger_s"], got["once"]["retrigger"]) == (5, False)
+    answer = door.curl("/cnf?cmd=get_cm_vars")[1]
+    assert post(door, "&clear=1", answer)[0] == 200
+    assert door.variables() == got
+    for bad in (0, -1, 86401, "30", True, 1.5):
+        item["trigger_s"] = bad
+        assert post(door, "", {"vars": [item]})[0] == 400, bad
+    assert door.variables() == got
+
+
 def test_flash_is_written_only_for_what_is_new(door):
     post(door, "", {"a": 1})
     count = writes(door)

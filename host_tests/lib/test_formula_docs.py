@@ -6,19 +6,23 @@ import re
 from pathlib import Path
 
 import pytest
+from fakes.named_site import Controller
 
+from chargecontrol.balance import COUNTERS, FIELDS
+from controller.calculated import CalculatedMeter
 from formula import FormulaError, parse
 from formula.sentences import SENTENCES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENT = (ROOT / "docs" / "formulas.md").read_text()
+METERS = (ROOT / "docs" / "calculated-meters.md").read_text()
 LINE = re.compile(
     r"(?P<formula>.+?) +-> "
     r"(error (?P<column>\d+): (?P<error>.+)|(?P<value>\S+)( +with (?P<with>.+))?)"
 )
 EXAMPLES = [
     line
-    for block in re.findall(r"```formula\n(.*?)```", DOCUMENT, re.DOTALL)
+    for block in re.findall(r"```formula\n(.*?)```", DOCUMENT + METERS, re.DOTALL)
     for line in block.splitlines()
 ]
 
@@ -26,6 +30,8 @@ EXAMPLES = [
 def test_there_are_examples():
     assert len(EXAMPLES) > 40
     assert DOCUMENT.count("```") == 2 * DOCUMENT.count("```formula")
+    assert METERS.count("```") == 2 * (METERS.count("```formula") + METERS.count("```json"))
+    assert len(SETTINGS) > 1
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
@@ -47,12 +53,52 @@ def test_example(line):
         assert example["value"] and repr(value) == example["value"]
 
 
+def test_names_in_the_prose_are_those_of_the_firmware():
+    """What the tables of names say is what the firmware answers to."""
+    controller = Controller()
+    controller.variables.set_many([("_set_price", 1), ("_set_price_level", -4)])
+    for storage in ("M3", "M4"):
+        controller.devices[storage].config["capacity_wh"] = 1000
+    for name in re.findall(r"`(CM\._\w+)`", DOCUMENT):
+        assert parse("exists(%s)" % name).value(controller.names.lookup), name
+    for counter in [*COUNTERS, "prod_pwr", "cons_pwr"]:
+        assert "`%s`" % counter in DOCUMENT, counter
+        for field in FIELDS:
+            controller.names.lookup("gm", counter + "." + field)
+    members = DOCUMENT.split("### Members of a wallbox")[1].split("###")[0]
+    for row in re.findall(r"^\| (`.*?) \|", members, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", row):
+            assert parse("exists(E1.%s)" % name).value(controller.names.lookup), name
+
+
+SETTINGS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", METERS, re.DOTALL)]
+
+
+@pytest.mark.parametrize("config", SETTINGS, ids=lambda config: config["id"])
+def test_meters_of_the_document(config):
+    fields = json.loads((ROOT / "firmware/controller/schema/meters.json").read_text())["fields"]
+    assert set(config) <= {field["name"] for field in fields}
+    controller = Controller()
+    meter = CalculatedMeter({"measure": None, "formulas": {}, **config}, None)
+    meter.connect(controller)
+    meter.sample(controller.clock.now_ms())
+    assert not meter.problem and meter.readings["power_w"] is not None
+
+
+def test_every_measure_is_described():
+    fields = json.loads((ROOT / "firmware/controller/schema/meters.json").read_text())["fields"]
+    measures = [field["values"] for field in fields if field["name"] == "measure"][0]
+    for measure in measures:
+        assert "`%s`" % measure in METERS, measure
+        assert measure.replace("_avg", "") in COUNTERS
+
+
 def test_every_function_and_sign_is_described():
     prose = re.sub("```.*?```", "", DOCUMENT, flags=re.DOTALL).replace("\\|", "|")
     described = set(re.findall(r"`([^`]+)`", prose))
     signs = "== != < <= > >= + - * / % ^ & | && || !".split()
     assert described.issuperset(signs), set(signs) - described
-    for name in ("min", "max", "clamp", "round", "abs", "sqrt", "exists"):
+    for name in ("min", "max", "clamp", "round", "abs", "sqrt", "exists", "param"):
         assert any(each.startswith(name + "(") for each in described), name
 
 

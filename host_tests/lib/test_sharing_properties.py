@@ -46,9 +46,9 @@ def evse_lists(draw, most=8, step=steps, priorities=(1, 3)):
 def row_lists(draw, evses, most=6):
     rows = []
     if draw(st.booleans()):
-        rows += phase_rows((0, 0, 0), evses)
+        rows += phase_rows("", (0, 0, 0), evses, None)
     if draw(st.booleans()):
-        rows.append(power_row(0, evses, 230))
+        rows.append(power_row("power", 0, evses, None, 230))
     for number in range(draw(st.integers(0, most))):
         weights = [draw(st.sampled_from([0, 0, 1, 1, 2, 230, 690])) for _ in evses]
         rows.append(Row("F%d" % number, 0, weights))
@@ -77,8 +77,61 @@ def test_limits_hold_and_nobody_can_be_given_more(site):
     check_fair(evses, rows, shares)
 
 
+@st.composite
+def mixed_sites(draw, **options):
+    """With negative weights of any size, more than unbalance has."""
+    evses, rows = draw(sites(**options))
+    for number in range(draw(st.integers(1, 4))):
+        weights = [draw(st.sampled_from([-230, -2, -1, 0, 0, 1, 1, 3])) for _ in evses]
+        rows.append(Row("D%d" % number, draw(st.integers(-30000, 40000)), weights))
+    return evses, rows
+
+
+@settings(max_examples=1000, deadline=None)
+@given(mixed_sites())
+def test_with_negative_weights_limits_hold_and_nothing_is_left_over(site):
+    evses, rows = site
+    shares = share(evses, rows)
+    check_limits(evses, rows, shares)
+    currents = [one.current_ma for one in shares]
+    for i, one in enumerate(shares):
+        if one.reason in ("max", "paused", "not_wanted"):
+            continue
+        # With what the others have, there is no room for his next step in the row he is told.
+        ask_ma = evses[i].step_ma if one.current_ma else lowest(evses[i])
+        row = next(row for row in rows if row.name == one.reason)
+        assert row.weights[i] > 0
+        assert used(row, currents) + row.weights[i] * ask_ma > row.limit
+
+
 @settings(max_examples=300, deadline=None)
-@given(sites(), st.randoms(use_true_random=False))
+@given(mixed_sites())
+def test_with_negative_weights_a_higher_class_only_gains_by_a_lower_one(site):
+    evses, rows = site
+    found = share(evses, rows)
+    upper = [i for i in range(len(evses)) if evses[i].priority > 1]
+    alone = share([evses[i] for i in upper], without(rows, upper))
+    for i, one in zip(upper, alone):
+        assert found[i].current_ma >= one.current_ma
+
+
+@settings(max_examples=300, deadline=None)
+@given(mixed_sites(), st.integers(1, 20000))
+def test_an_overdrawn_row_refuses_only_those_who_make_it_worse(site, ma):
+    """Whoever has no positive weight in it gets the same as without the row, or more."""
+    evses, rows = site
+    free = share(evses, rows)
+    weights = [0] * len(evses)
+    weights[0] = 1
+    found = share(evses, [*rows, Row("over", -ma, weights)])
+    assert found[0].current_ma == 0
+    if not any(min(row.weights) < 0 for row in rows if row.weights[0]):
+        others = [one.current_ma for one in share(evses[1:], without(rows, range(1, len(evses))))]
+        assert [one.current_ma for one in found[1:]] == others or free[0].current_ma == 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(sites() | mixed_sites(), st.randoms(use_true_random=False))
 def test_order_of_the_lists_does_not_matter(site, random):
     evses, rows = site
     expected = [one.current_ma for one in share(evses, rows)]
@@ -233,7 +286,9 @@ def test_largest_site():
     evses = [
         Evse("E%02d" % i, 1 + i % 3, 6000, 32000, 100, phases=1 + i % 3) for i in range(count)
     ]
-    rows = phase_rows((63000, 63000, 50000), evses) + [power_row(40000, evses, 230)]
+    rows = phase_rows("", (63000, 63000, 50000), evses, None) + [
+        power_row("power", 40000, evses, None, 230)
+    ]
     while len(rows) < 24:
         k = len(rows)
         rows.append(Row("F%d" % k, 16000 + 500 * k, [int((i + k) % 5 < 2) for i in range(count)]))

@@ -94,7 +94,7 @@ def test_sdm630():
     assert device.quiet_ms and device.watchdog is None
     assert init_writes(device, 0) == setup.read_backs(device, 0) == []
     hot = floats(230.4, 231.5, 229.6, 10.25, 0.125, 3.0, 2361.6, 28.9, -688.8)
-    readings = read(device, {0: hot, 72: floats(12345.678, 0.5)})
+    readings = read(device, {0: hot, 72: floats(12345.678, 0.5), 60: floats(-120.4)})
     assert readings == {
         "voltage_l1_v": 230,
         "voltage_l2_v": 232,
@@ -108,6 +108,7 @@ def test_sdm630():
         "power_w": 1702,
         "import_wh": readings["import_wh"],
         "export_wh": 500,
+        "reactive_power_var": -120,
     }
     assert abs(readings["import_wh"] - 12345678) <= 1  # f32 knows no better
     for value in readings.values():

@@ -2,7 +2,7 @@
 
 import random
 
-from chargecontrol.rows import phase_rows, power_row
+from chargecontrol.rows import phase_rows, power_row, unbalance_rows
 from chargecontrol.sharing import Row, share
 
 _SITES = 2000
@@ -22,6 +22,7 @@ class Evse:
         paused=False,
         phases=3,
         phase_rotation=0,
+        lines=0,
     ):
         self.id = id
         self.priority = priority
@@ -33,6 +34,7 @@ class Evse:
         self.energy_wh_per_h = energy_wh_per_h
         self.paused = paused
         self.phases = phases
+        self.lines = lines or (1 << phases) - 1
         self.phase_rotation = phase_rotation
 
 
@@ -63,7 +65,7 @@ def check_limits(evses, rows, shares):
     currents = [one.current_ma for one in shares]
     assert len(shares) == len(evses)
     for row in rows:
-        members = [ma for weight, ma in zip(row.weights, currents) if weight]
+        members = [ma for weight, ma in zip(row.weights, currents) if weight > 0]
         assert used(row, currents) <= row.limit or not any(members), row.name
     for evse, ma in zip(evses, currents):
         assert ma == 0 or evse.min_ma <= ma <= evse.max_ma, (evse.id, ma)
@@ -136,7 +138,7 @@ def random_site(n_evses, n_rows):
                 random.choice((0, 120, 240)),
             )
         )
-    rows = phase_rows((0, 0, 0), evses) + [power_row(0, evses, 230)]
+    rows = phase_rows("", (0, 0, 0), evses, None) + [power_row("power", 0, evses, None, 230)]
     while len(rows) < n_rows:
         weights = [random.choice((0, 0, 1, 1, 3, 230)) for _ in evses]
         rows.append(Row("F%d" % len(rows), 0, weights))
@@ -270,9 +272,9 @@ def test_the_refused_learns_which_row_refused_him():
         _box("E2", charging=False),
         _box("E3", phases=1, charging=False),
     ]
-    shares = share(evses, phase_rows((40000, 11000, 40000), evses))
+    shares = share(evses, phase_rows("", (40000, 11000, 40000), evses, None))
     assert results(shares) == [(14500, "L1"), (11000, "L2"), (14500, "L1")]
-    shares = share(evses, phase_rows((40000, 5900, 40000), evses))
+    shares = share(evses, phase_rows("", (40000, 5900, 40000), evses, None))
     assert results(shares) == [(16000, "max"), (0, "L2"), (16000, "max")]
 
 
@@ -287,8 +289,11 @@ def test_a_lower_class_gets_what_the_higher_leaves():
 
 def test_an_overdrawn_row_stops_its_own_members_only():
     evses = [_box("E1", phases=1), _box("E2", phases=1, phase_rotation=120)]
-    assert results(share(evses, phase_rows((-500, 9000, 0), evses))) == [(0, "L1"), (9000, "L2")]
-    assert _currents(evses, phase_rows((0, 0, 0), evses)) == [0, 0]
+    assert results(share(evses, phase_rows("", (-500, 9000, 0), evses, None))) == [
+        (0, "L1"),
+        (9000, "L2"),
+    ]
+    assert _currents(evses, phase_rows("", (0, 0, 0), evses, None)) == [0, 0]
 
 
 def test_phase_rotation_and_number_of_phases():
@@ -297,7 +302,7 @@ def test_phase_rotation_and_number_of_phases():
         for phases in (1, 2, 3)
         for rotation in (0, 120, 240)
     ]
-    rows = phase_rows((1000, 2000, 3000), evses)
+    rows = phase_rows("", (1000, 2000, 3000), evses, None)
     assert [(row.name, row.limit) for row in rows] == [("L1", 1000), ("L2", 2000), ("L3", 3000)]
     assert [row.weights for row in rows] == [
         [1, 0, 0, 1, 0, 1, 1, 1, 1],
@@ -306,22 +311,115 @@ def test_phase_rotation_and_number_of_phases():
     ]
 
 
+def test_lines_that_are_not_the_first_ones():
+    evses = [_box("E1", lines=2, phases=1), _box("E2", lines=6, phases=2, phase_rotation=120)]
+    rows = phase_rows("", (1000, 2000, 3000), evses, None)
+    assert [row.weights for row in rows] == [[0, 1], [1, 0], [0, 1]]
+
+
+def test_only_those_behind_a_feeder_count_in_its_rows():
+    evses = [_box("E1"), _box("E2", phases=1), _box("E3", phases=1)]
+    rows = phase_rows("G1.", (1000, 2000, 3000), evses, evses[:2])
+    assert [(row.name, row.limit, row.weights) for row in rows] == [
+        ("G1.L1", 1000, [1, 1, 0]),
+        ("G1.L2", 2000, [1, 0, 0]),
+        ("G1.L3", 3000, [1, 0, 0]),
+    ]
+    assert power_row("G1.power", 1, evses, evses[1:], 230).weights == [0, 230, 230]
+
+
 def test_power_row_counts_phases():
     evses = [_box("E1", phases=1), _box("E2", phases=3)]
-    row = power_row(9200, evses, 230)
+    row = power_row("power", 9200, evses, None, 230)
     assert (row.name, row.limit, row.weights) == ("power", 9200000, [230, 690])
     assert results(share(evses, [row])) == [(10000, "power"), (10000, "power")]
 
 
+def test_unbalance_rows_compare_each_phase_with_each_other():
+    evses = [_box("E1", phases=1), _box("E2", phases=2, phase_rotation=120), _box("E3")]
+    rows = unbalance_rows(20000, (3000, 1000, 0), evses)
+    assert [(row.name, row.limit, row.weights) for row in rows] == [
+        ("L1-L2", 18000, [1, -1, 0]),
+        ("L1-L3", 17000, [1, -1, 0]),
+        ("L2-L1", 22000, [-1, 1, 0]),
+        ("L3-L1", 23000, [-1, 1, 0]),
+    ]
+    assert unbalance_rows(20000, (0, 0, 0), evses[2:]) == [] == unbalance_rows(1, (0, 0, 0), [])
+
+
+def _one_phase(*rotations, **more):
+    return [
+        _box("E%d" % (i + 1), phases=1, phase_rotation=rotation, max_ma=32000, **more)
+        for i, rotation in enumerate(rotations)
+    ]
+
+
+def _unbalanced(evses, base_ma=(0, 0, 0), limit_ma=20000):
+    return results(share(evses, unbalance_rows(limit_ma, base_ma, evses)))
+
+
+def test_one_alone_gets_no_more_than_the_unbalance_allows():
+    assert _unbalanced(_one_phase(0)) == [(20000, "L1-L2")]
+    assert _unbalanced(_one_phase(0), (5000, 0, 0)) == [(15000, "L1-L2")]
+    # The house is unbalanced the other way: he may use more than the limit.
+    assert _unbalanced(_one_phase(0), (0, 5000, 5000)) == [(25000, "L1-L2")]
+    assert _unbalanced([_box("E1", max_ma=32000)], (30000, 0, 0)) == [(32000, "max")]
+
+
+def test_whoever_rises_on_another_phase_gives_room():
+    assert _unbalanced(_one_phase(0, 120, 240)) == [(32000, "max")] * 3
+    # Two on L1 rise half as fast as the others, and all the way.
+    evses = _one_phase(0, 0, 120, 240)
+    assert _unbalanced(evses) == [
+        (26000, "L1-L2"),
+        (26000, "L1-L2"),
+        (32000, "max"),
+        (32000, "max"),
+    ]
+    rows = unbalance_rows(20000, (0, 0, 0), evses) + [Row("power", 104000, [1] * 4)]
+    assert results(share(evses, rows)) == [
+        (24000, "L1-L2"),
+        (24000, "L1-L2"),
+        (28000, "power"),
+        (28000, "power"),
+    ]
+
+
+def test_the_unbalance_of_the_house_refuses_the_minimum_until_others_have_made_room():
+    # 16 A of 20 A are used up: 6 A need 2 A of both other phases.
+    evses = _one_phase(0, 120, 240)
+    assert _unbalanced(evses[:1], (16000, 0, 0)) == [(0, "L1-L2")]
+    assert _unbalanced(evses[:2], (16000, 0, 0)) == [(0, "L1-L3"), (20000, "L2-L3")]
+    assert _unbalanced(evses, (16000, 0, 0)) == [(32000, "max")] * 3
+    # 25 A too much on L1: the other two have to come to 11 A first.
+    rows = unbalance_rows(20000, (25000, 0, 0), evses)
+    for total, expected in ((21800, [0, 10900, 10900]), (28000, [6000, 11000, 11000])):
+        assert _currents(evses, rows + _one_row(total, evses)) == expected, total
+
+
+def test_an_overdrawn_unbalance_stops_only_those_who_make_it_worse():
+    evses = _one_phase(0, 120, 240) + [_box("E4")]
+    assert _unbalanced([evses[0], evses[3]], (40000, 0, 0)) == [(0, "L1-L2"), (16000, "max")]
+    assert [ma for ma, _ in _unbalanced(evses, (60000, 0, 0))] == [0, 32000, 32000, 16000]
+
+
+def test_a_lower_class_makes_room_for_a_higher_one_which_goes_first():
+    evses = _one_phase(0, 120, 240)
+    evses[0].priority = 2
+    rows = unbalance_rows(20000, (16000, 0, 0), evses)
+    assert _currents(evses, rows) == [32000, 32000, 32000]
+    # 28 A for all: the others get what he needs them to have and what he then leaves.
+    assert _currents(evses, rows + _one_row(28000, evses)) == [12000, 8000, 8000]
+
+
 def test_rows_that_cannot_be_right_are_refused():
     evses = [_box("E1"), _box("E2")]
-    for weights, word in (([1], "1 weights for 2"), ([1, -1], "negative")):
-        try:
-            share(evses, [Row("feeder", 10000, weights)])
-        except ValueError as error:
-            assert "feeder" in str(error) and word in str(error)
-        else:
-            raise AssertionError("a row with weights %s was taken" % weights)
+    try:
+        share(evses, [Row("feeder", 10000, [1])])
+    except ValueError as error:
+        assert "feeder" in str(error) and "1 weights for 2" in str(error)
+    else:
+        raise AssertionError("a row with one weight for two was taken")
 
 
 def test_the_input_stays_as_it_was():

@@ -1,6 +1,7 @@
 """From readings to setpoints: limits, the house's load, falling back, rising step by step."""
 
-from chargecontrol.site import Evse, Site
+from chargecontrol.evse import Evse
+from chargecontrol.site import Site
 
 SETTINGS = {
     "max_total_current": 35000,
@@ -47,6 +48,11 @@ class World:
     def lookup(self, name, field):
         return self.names[(name + "." + field) if name else field]
 
+    def decide(self, grid_ma, read_ms):
+        self.site.house.reading_ma = grid_ma
+        self.site.house.read_ms = read_ms
+        self.site.decide(self.now_ms, self.ready, (self.lookup,) * 3)
+
     def run(self, seconds=1):
         for _ in range(seconds):
             self.now_ms += 1000
@@ -57,9 +63,7 @@ class World:
                 evse.read_ms = self.now_ms
                 for line in range(evse.phases):
                     grid[evse.house_phase(line)] += evse.measured_ma[line]
-            self.grid_ma = grid
-            lookups = (self.lookup, self.lookup, self.lookup)
-            self.site.decide(self.now_ms, self.ready, lookups, grid, self.meter_ms)
+            self.decide(grid, self.meter_ms)
             for evse in self.evses:
                 evse.sent_ma = evse.setpoint_ma
                 evse.measured_ma = [evse.setpoint_ma if n < evse.phases else 0 for n in range(3)]
@@ -114,7 +118,8 @@ def test_a_car_that_ramps_down_is_not_lowered_twice():
         if tick % 10 == 7:
             evse.measured_ma, evse.read_ms = [int(drawn_ma)] * 3, now_ms
         if tick % 10 == 0:
-            site.decide(now_ms, True, (None,) * 3, grid_ma, grid_ms)
+            site.house.reading_ma, site.house.read_ms = grid_ma, grid_ms
+            site.decide(now_ms, True, (None,) * 3)
             evse.sent_ma = evse.setpoint_ma
             if tick > 200:
                 low_ma = min(low_ma, evse.setpoint_ma)
@@ -199,8 +204,7 @@ def test_a_silent_box_keeps_its_last_order_reserved():
 
     def decide():
         world.now_ms += 1000
-        lookups = (world.lookup,) * 3
-        world.site.decide(world.now_ms, True, lookups, [11000, 10800, 10600], world.now_ms)
+        world.decide([11000, 10800, 10600], world.now_ms)
 
     for _ in range(10):
         decide()
@@ -225,7 +229,7 @@ def test_a_silent_box_that_falls_back_leaves_nothing_to_others():
         grid = [1000 + 6000 + world.evses[1].setpoint_ma] * 3
         world.evses[1].read_ms = world.now_ms
         world.evses[1].measured_ma = [world.evses[1].setpoint_ma] * 3
-        world.site.decide(world.now_ms, True, (world.lookup,) * 3, grid, world.now_ms)
+        world.decide(grid, world.now_ms)
     assert world.evses[1].setpoint_ma <= before
 
 
@@ -234,7 +238,7 @@ def test_a_meter_that_answers_without_currents_counts_as_lost():
     assert world.run(30) == [16000]
     for _ in range(16):
         world.now_ms += 1000
-        world.site.decide(world.now_ms, True, (world.lookup,) * 3, None, world.now_ms)
+        world.decide(None, world.now_ms)
     assert world.evses[0].setpoint_ma == 6000
     assert world.evses[0].reason.code == "grid_meter_lost"
 

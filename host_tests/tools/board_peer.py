@@ -32,7 +32,7 @@ class Peer:
     def _command(self, **options):
         file = self._folder / "options.json"
         file.write_text(json.dumps(dict(options, image=str(self.image))))
-        return [self._micropython, "-X", "heapsize=1m", str(SCRIPT), str(file)]
+        return [self._micropython, "-X", "heapsize=2m", str(SCRIPT), str(file)]
 
     @contextlib.contextmanager
     def start(self, **faults):

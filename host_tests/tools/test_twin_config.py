@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tools.twin import Twin, TwinError
-from tools.twin.config import DEFAULTS, SCENARIOS, check_scenario, complete, load_scenario
+from tools.twin.config import DEFAULTS, complete
+from tools.twin.scenario import SCENARIOS, check_scenario, load_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {

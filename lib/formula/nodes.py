@@ -82,6 +82,12 @@ class Expression:
 
         return names(self._root)
 
+    def adds_to(self, own):
+        """True where it is one of the `own` pairs plus or minus something; see additive.py."""
+        from .additive import adds_to
+
+        return adds_to(self._root, own)
+
 
 def fit(value, column):
     """Return value if it is finite and, as an integer, of at most 62 bits; else FormulaError."""

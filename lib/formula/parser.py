@@ -129,7 +129,7 @@ def _take_operator(token, before, column, operands, waiting):
         # What looked like a name is a function.
         name = before.lower()
         column = operands.pop()[0][3]
-        if name not in _ONE_OPERAND and name not in ("min", "max", "clamp", "exists"):
+        if name not in _ONE_OPERAND and name not in ("min", "max", "clamp", "exists", "param"):
             raise FormulaError("no_function", column, before)
         waiting.append((_OPEN, column, name, len(operands)))
     else:
@@ -167,6 +167,11 @@ def _call(name, column, count, operands):
         if not node or node[0] is not nodes.read:
             raise FormulaError("bad_exists", column)
         operands.append(((nodes.exists,) + node[1:], None, 0))
+    elif name == "param":  # param(7) is the name param.7
+        number = operands.pop()[1]
+        if not isinstance(number, int):
+            raise FormulaError("bad_param", column)
+        operands.append(((nodes.read, name, str(number), column), None, 0))
     elif name == "clamp":
         highest = operands.pop()
         _build("max", column, operands)

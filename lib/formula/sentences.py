@@ -7,6 +7,7 @@ SENTENCES = {
     "bad_exists": "exists takes one name, as in exists(M1.soc).",
     "bad_name": "{0} is not a complete name.",
     "bad_number": "{0} is not a number.",
+    "bad_param": "param takes the number of a parameter, as in param(7).",
     "circular": "{0} needs itself, or too many others.",
     "division_by_zero": "Division by zero.",
     "in_variable": "{0} cannot be computed: {1}",

@@ -38,6 +38,7 @@ _UNITS = {
     "Wh": ("_wh", 0),
     "VAh": ("_wh", 0),
     "V": ("_v", 0),
+    "var": ("_var", 0),
 }
 
 
@@ -168,7 +169,7 @@ def _value(data, field, block, address, count):
         size = 1 if kind == "char" else words(kind)
     at = _int(data, field, "address", address, address + count - size) - address
     suffix = "_" + reading.split("_")[-1]
-    factor = _factor(data, field, suffix if suffix in "_ma _wh _v" else "")
+    factor = _factor(data, field, suffix if suffix in "_ma _wh _var" else "")
     if "mask" in data:
         if kind in ("f32", "str"):
             raise _wrong(field + "mask", "mask", "needs a type of integers")

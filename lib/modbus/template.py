@@ -28,6 +28,7 @@ READINGS = (
     "soc",
     "cable",
     "enabled",
+    "reactive_power_var",
 )
 KINDS = ("u16", "i16", "u32", "i32", "u64", "i64", "f32", "char", "str")
 _VALUE = const(5)  # bytes of an entry in Template.values

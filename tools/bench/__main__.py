@@ -22,6 +22,7 @@ _BUDGETS = (
     ("contact_to_wire_E2_ms", "contact to setpoint on the wire, TCP", "ms", 50, False),
     ("contact_to_wire_E1_ms", "contact to setpoint on the wire, RS-485", "ms", 50, False),
     ("contact_to_wire_esp32_ms", "the same, estimated on an ESP32", "ms", 200, False),
+    ("cycle_8_us", "cycle: 8 EVSEs, 6 meters, 24 formulas, 24 rules", "us", 1000, False),
     ("formula_ratio", "formula against a function by hand", "x", 5, False),
     ("bus_use", "use of a full RS-485 bus", "", 0.85, True),
     ("dead_device_keeps", "polling that others keep beside a dead device", "", 0.9, True),
@@ -41,6 +42,8 @@ def figures():
     for script in ("formula", "sharing", "modbus", "cycle"):
         _tell(script)
         found.update(vm.run("bench_%s.py" % script, lib))
+    _tell("a whole cycle")
+    found.update(vm.run("bench_whole_cycle.py", lib.parent, vm.CHIP, heap="1M"))
     _tell("heap of each module")
     found["modules"] = vm.heap_by_module()
     found.update(asyncio.run(site.measure(_tell)))

@@ -1,7 +1,9 @@
 """Time and heap of the sharing, on the VM: bench_sharing.py LIB. Prints one JSON line.
 
 *_us: median of one share() in microseconds over mixed sites (two classes, limits too small for
-all); *_worst_us: the dearest of them; bytes, rows_bytes: heap that sharing.py and rows.py keep.
+all); *_worst_us: the dearest of them; *_unbalance_*: with 6 rows more, of boxes on one or two
+lines and of a house that is near its limit; bytes, rows_bytes: heap that sharing.py and rows.py
+keep.
 """
 
 import gc
@@ -16,7 +18,7 @@ from chargecontrol.sharing import Row, share  # noqa: E402
 
 gc.collect()
 after = gc.mem_alloc()
-from chargecontrol.rows import phase_rows, power_row  # noqa: E402
+from chargecontrol.rows import phase_rows, power_row, unbalance_rows  # noqa: E402
 
 gc.collect()
 rows_bytes = gc.mem_alloc() - after
@@ -47,6 +49,7 @@ class Evse:
         self.energy_wh_per_h = energy_wh_per_h
         self.paused = paused
         self.phases = phases
+        self.lines = (1 << phases) - 1
         self.phase_rotation = phase_rotation
 
 
@@ -71,8 +74,8 @@ def evses_of(count, site):
 
 def rows_of(evses, count, site):
     n = len(evses)
-    rows = phase_rows([(4000 + 700 * ((site + k) % 5)) * n for k in range(3)], evses)
-    rows.append(power_row(2000 * n, evses, 230))
+    rows = phase_rows("", [(4000 + 700 * ((site + k) % 5)) * n for k in range(3)], evses, None)
+    rows.append(power_row("power", 2000 * n, evses, None, 230))
     while len(rows) < count:
         k = len(rows)
         weights = [1 if (i + k) % 3 else 0 for i in range(n)]
@@ -80,11 +83,13 @@ def rows_of(evses, count, site):
     return rows
 
 
-def measure(n_evses, n_rows, sites=40, repeat=5):
+def measure(n_evses, n_rows, unbalance=False, sites=40, repeat=5):
     times = []
     for site in range(sites):
         evses = evses_of(n_evses, site)
         rows = rows_of(evses, n_rows, site)
+        if unbalance:
+            rows += unbalance_rows(20000, (site * 500, 0, site % 7 * 2000), evses)
         best = 1 << 29
         for _ in range(repeat):
             gc.collect()
@@ -101,6 +106,9 @@ for name, n_evses, n_rows in (("2x3", 2, 3), ("8x6", 8, 6), ("16x24", 16, 24)):
     middle, worst = measure(n_evses, n_rows)
     result["share_%s_us" % name] = middle
     result["share_%s_worst_us" % name] = worst
+    middle, worst = measure(n_evses, n_rows, True)
+    result["share_%s_unbalance_us" % name] = middle
+    result["share_%s_unbalance_worst_us" % name] = worst
 evses = evses_of(8, 1)
 rows = rows_of(evses, 6, 1)
 gc.collect()

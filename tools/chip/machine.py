@@ -208,6 +208,10 @@ def reset():
     raise SystemExit(_RESET_EXIT)
 
 
+def unique_id():
+    return b"\x02\x00\x00\x00\x00\x01"
+
+
 def reset_cause():
     return _CONFIG.get("cause", 1)
 

@@ -1,26 +1,29 @@
-"""What the simulated installation consists of: defaults, scenario files, and their checks.
+"""What the simulated installation consists of: defaults, their checks, and those of a change.
 
 A configuration is a dict; DEFAULTS shows every key. What a scenario or a caller gives is laid
 over the defaults: objects key by key, everything else replaced.
 """
 
 import copy
-import json
-import pathlib
 import re
 
 from .errors import TwinError, choice, flag, shown, table, triple, whole
+from .profiles import check_clock, check_points
 
-SCENARIOS = pathlib.Path(__file__).with_name("scenarios")
 METER_FAULTS = ("silent", "unplugged", "slow", "frozen", "nan", "crc", "wrong_sign")
 BOX_FAULTS = ("silent", "unplugged", "slow", "frozen", "nan", "crc", "ignores", "reboot")
 CONTACT_FAULTS = ("bounce",)
 BOX_KINDS = ("heidelberg", "keba_p30")
+_MOST_BOXES = 16
 
 DEFAULTS = {
     "seed": 1,
     "house_w": [300, 200, 150],
     "pv_w": 0,
+    # What the time server says when the twin starts, with its offset from UTC; None: today's time.
+    "clock": None,
+    # {"pv_w" or wallbox id: [[second, W or most mA of its car], ...]}, a straight line in between.
+    "profiles": {},
     "appliances": {
         "kettle": [2000, 0, 0],
         "hob": [0, 2300, 2300],
@@ -35,6 +38,9 @@ DEFAULTS = {
             "unit": 1,
             "measures": "grid",
             "turnaround_ms": [20, 40],
+            # For pictures: the fuse at this place, and how far apart its phases may be.
+            "fuse_ma": None,
+            "unbalance_ma": None,
         }
     ],
     "wallboxes": [
@@ -66,6 +72,7 @@ DEFAULTS = {
             "min_current_ma": 6000,
             "soc": 41,
             "capacity_wh": 58000,
+            "sleep_s": 0,
         },
         "E2": {
             "plugged": True,
@@ -74,6 +81,7 @@ DEFAULTS = {
             "min_current_ma": 6000,
             "soc": 23,
             "capacity_wh": 82000,
+            "sleep_s": 0,
         },
     },
     "contacts": [1, 2],
@@ -107,67 +115,10 @@ _CAR = {
     "min_current_ma": 6000,
     "soc": 50,
     "capacity_wh": 60000,
+    "sleep_s": 0,
 }
 _CAR_KEYS = tuple(_CAR)
 _S0_KEYS = ("id", "input", "pulses_per_kwh", "measures", "pulse_ms")
-
-
-def load_scenario(source):
-    """Return the scenario `source`: a name in scenarios/, a path to a .json file, or a dict.
-
-    Raises TwinError with a sentence when it is not there or not right.
-    """
-    if isinstance(source, dict):
-        return check_scenario(source)
-    path = pathlib.Path(source)
-    if path.suffix != ".json":
-        path = SCENARIOS / f"{source}.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        names = ", ".join(sorted(p.stem for p in SCENARIOS.glob("*.json")))
-        raise TwinError(
-            f"there is no scenario {shown(str(source))}; there are: {names}; "
-            "a path to a .json file is allowed too"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise TwinError(f"scenario {path.name} cannot be read: {error}") from None
-    return check_scenario(data, path.name)
-
-
-def check_scenario(data, name="scenario"):
-    """Return `data` if it is a complete scenario whose steps fit the installation it sets up."""
-    table(name, data, ("name", "text", "config", "steps"))
-    if not isinstance(data.get("name"), str) or not re.fullmatch(r"[a-z0-9_]{1,40}", data["name"]):
-        raise TwinError(
-            f"{name}: name is {shown(data.get('name'))}; a word of small letters, "
-            "digits and _ is allowed"
-        )
-    text = table(f"{name}: text", data.get("text"), ("en", "de"))
-    for lang in ("en", "de"):
-        if not isinstance(text.get(lang), str) or not text[lang]:
-            raise TwinError(f"{name}: text.{lang} is missing; one sentence in each of en and de")
-    config = complete(table(f"{name}: config", data.get("config", {})))
-    steps = data.get("steps", [])
-    if not isinstance(steps, list) or len(steps) > 1000:
-        raise TwinError(f"{name}: steps is {shown(steps)}; a list of up to 1000 steps is allowed")
-    last_s = 0
-    for i, step in enumerate(steps):
-        where = f"{name}: steps[{i}]"
-        table(where, step, ("at_s", "set"))
-        at_s = step.get("at_s")
-        if isinstance(at_s, bool) or not isinstance(at_s, (int, float)) or not 0 <= at_s <= 1e6:
-            raise TwinError(
-                f"{where}.at_s is {shown(at_s)}; seconds from 0 to 1000000 are allowed"
-            )
-        if at_s < last_s:
-            raise TwinError(f"{where}.at_s is {at_s}; steps must be in order of time")
-        last_s = at_s
-        try:
-            check_set(step.get("set"), config)
-        except TwinError as error:
-            raise TwinError(f"{where}.set: {error}") from None
-    return data
 
 
 def merged(base, over):
@@ -203,8 +154,13 @@ def _checked(config):
     whole("pv_w", config["pv_w"], 0, 100000)
     for name, load_w in table("appliances", config["appliances"]).items():
         triple(f"appliances.{name}", load_w, 0, 50000)
+    if config["clock"] is not None:
+        check_clock(config["clock"])
     _check_buses(config)
     _check_devices(config)
+    for name, points in table("profiles", config["profiles"], ("pv_w", *config["cars"])).items():
+        low, high = (0, 100000) if name == "pv_w" else (6000, 63000)
+        check_points(f"profiles.{name}", points, low, high)
     _check_inputs(config)
     check_set({"faults": config["faults"]}, config)
     return config
@@ -219,8 +175,11 @@ def _check_buses(config):
 
 
 def _check_devices(config):
-    ids, units = set(), set()
-    sources = ["grid", "house", "pv"]
+    ids, units, boxes = set(), set(), []
+    if len(_list("wallboxes", config)) > _MOST_BOXES:
+        raise TwinError(
+            f"wallboxes has more than {_MOST_BOXES} entries, which is the most allowed"
+        )
     for i, box in enumerate(_list("wallboxes", config)):
         where = f"wallboxes[{i}]"
         _check_device(where, box, _BOX_KEYS, BOX_KINDS, config, ids, units)
@@ -229,19 +188,40 @@ def _check_devices(config):
         choice(f"{where}.phases", box["phases"], (1, 2, 3))
         choice(f"{where}.phase_rotation", box["phase_rotation"], (0, 120, 240))
         whole(f"{where}.max_current_ma", box.get("max_current_ma"), 6000, 63000)
-        sources.append(box["id"])
+        boxes.append(box["id"])
+    sources = ["grid", "house", "pv", *boxes]
+    for name in config["appliances"]:
+        if name in sources:
+            raise TwinError(
+                f"appliances.{name} has the name of something else; another is allowed"
+            )
+        sources.append(name)
     for i, meter in enumerate(_list("meters", config)):
         where = f"meters[{i}]"
         _check_device(where, meter, _METER_KEYS, ("sdm630",), config, ids, units)
-        choice(f"{where}.measures", meter.setdefault("measures", "grid"), sources)
-    cars = table("cars", config["cars"], sources[3:])
+        _check_measures(f"{where}.measures", meter.setdefault("measures", "grid"), sources)
+        for key, high in (("fuse_ma", 1000000), ("unbalance_ma", 100000)):
+            if meter.setdefault(key, None) is not None:
+                whole(f"{where}.{key}", meter[key], 1, high)
+    cars = table("cars", config["cars"], boxes)
     for id_, car in cars.items():
         _check_car(f"cars.{id_}", car)
-    config["cars"] = {id_: merged(_CAR, cars.get(id_, {})) for id_ in sources[3:]}
+    config["cars"] = {id_: merged(_CAR, cars.get(id_, {})) for id_ in boxes}
     for i, s0 in enumerate(_list("s0", config)):
         choice(f"s0[{i}].measures", table(f"s0[{i}]", s0, _S0_KEYS).get("measures"), sources)
         whole(f"s0[{i}].pulses_per_kwh", s0.get("pulses_per_kwh"), 1, 10000)
         whole(f"s0[{i}].pulse_ms", s0.setdefault("pulse_ms", 40), 30, 90)
+
+
+def _check_measures(where, measures, sources):
+    """One source, or a list of those behind the meter: wallboxes, appliances, house, pv."""
+    if not isinstance(measures, list):
+        choice(where, measures, sources)
+        return
+    for i, source in enumerate(measures):
+        choice(f"{where}[{i}]", source, sources)
+    if not measures or len(set(measures)) < len(measures):
+        raise TwinError(f"{where} is {shown(measures)}; each source once is allowed")
 
 
 def _list(name, config):
@@ -286,6 +266,8 @@ def _check_car(where, car):
             whole(name, value, 1000, 200000)
         elif key == "phases":
             whole(name, value, 1, 3)
+        elif key == "sleep_s":
+            whole(name, value, 0, 86400)
         elif key == "soc":
             whole(name, value, 0, 100)
         else:

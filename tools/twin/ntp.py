@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-import time
 
 _UNIX_S = 2208988800  # from 1900 to 1970
 _STRATUM = 2
@@ -10,9 +9,10 @@ _LEAP_UNKNOWN = 3 << 6
 
 
 class NtpServer(asyncio.DatagramProtocol):
-    """Answers every client request with this machine's time; `known` False: says it has none."""
+    """Answers every client request with utc_s(); `known` False: says that it has no time."""
 
-    def __init__(self):
+    def __init__(self, utc_s):
+        self._utc_s = utc_s
         self.known = True
         self.requests = 0
         self.port = None
@@ -34,7 +34,7 @@ class NtpServer(asyncio.DatagramProtocol):
         if len(data) < 48 or data[0] & 7 != 3:
             return
         self.requests += 1
-        now = int((time.time() + _UNIX_S) * 2**32) & (2**64 - 1)
+        now = int((self._utc_s() + _UNIX_S) * 2**32) & (2**64 - 1)
         head = 4 << 3 | 4 | (0 if self.known else _LEAP_UNKNOWN)
         answer = struct.pack(
             ">BBbbIIIQ8sQQ", head, _STRATUM, 6, -20, 0, 0, 0, now, data[40:48], now, now

@@ -27,20 +27,28 @@ class Car:
         for key, value in change.items():
             if key == "soc":
                 self._battery_wms = None
+            elif key == "sleep_s":
+                self._sleep_ms = 1000 * value
             setattr(self, key, value)
         if self._battery_wms is None:
             self._battery_wms = self.soc * self.capacity_wh * WH // 100
         if not self.plugged:
-            self.current_ma = self._waited_ms = 0
+            self.current_ma = self._waited_ms = self._sleep_ms = 0
+
+    @property
+    def asleep(self):
+        """True while the car draws nothing although it is plugged in and not full."""
+        return self._sleep_ms > 0
 
     @property
     def wants(self):
         """True while the car would charge if it were offered enough."""
-        return self.plugged and self.soc < 100
+        return self.plugged and self.soc < 100 and not self.asleep
 
     def step(self, dt_ms, offered_ma, phases):
         """Go on by dt_ms with `offered_ma` on up to `phases` phases; return the phases used."""
         used = min(self.phases, phases)
+        self._sleep_ms = max(0, self._sleep_ms - dt_ms)
         target_ma = 0
         if self.wants and offered_ma >= self.min_current_ma:
             self._waited_ms += dt_ms
@@ -48,7 +56,9 @@ class Car:
                 target_ma = min(offered_ma - _BELOW_OFFER_MA, self._usable_ma())
         else:
             self._waited_ms = 0
-        if target_ma > self.current_ma:
+        if self.asleep:
+            self.current_ma = 0  # it opens its contactor
+        elif target_ma > self.current_ma:
             rise_ma = self.max_current_ma * dt_ms // _UP_MS
             self.current_ma = min(target_ma, max(self.current_ma + rise_ma, 5500))
         else:

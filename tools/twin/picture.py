@@ -1,11 +1,12 @@
 """Draw a recording of the twin: python picture.py twin.csv twin.png [en|de].
 
 Runs as a program of its own, so that drawing never holds up the simulated wires. From top to
-bottom: power of the house and what the setpoints would allow; setpoint and currents of each
-car; contacts and faults.
+bottom: power of the house and what the setpoints would allow; the phases at each meter that has
+a fuse; setpoint and currents of each car; contacts, faults, appliances, cars asleep.
 """
 
 import csv
+import io
 import sys
 
 import matplotlib
@@ -13,6 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: E402
+from PIL import Image  # noqa: E402  (matplotlib needs it too)
 
 _TEXTS = {
     "en": {
@@ -28,6 +30,22 @@ _TEXTS = {
         "time": "time (min:s)",
         "title": "Simulated installation",
         "failsafe": "offered",
+        "appliances": {
+            "kettle": "kettle",
+            "hob": "hob",
+            "heat_pump": "heat pump",
+            "sauna": "sauna",
+        },
+        "phases": "At {} (A)",
+        "fuse": "fuse",
+        "apart": "furthest apart",
+        "unbalance": "most allowed apart",
+        "cars": "charging {} to {}",
+        "pv": "PV",
+        "asleep": "{}: asleep",
+        "clock": "time of day",
+        "strips": "Each car: setpoint (dashed) and current of its fullest phase (A); "
+        "grey: not plugged in",
         "faults": {
             "silent": "silent",
             "unplugged": "unplugged",
@@ -54,6 +72,22 @@ _TEXTS = {
         "time": "Zeit (min:s)",
         "title": "Simulierte Anlage",
         "failsafe": "angeboten",
+        "appliances": {
+            "kettle": "Wasserkocher",
+            "hob": "Herd",
+            "heat_pump": "Wärmepumpe",
+            "sauna": "Sauna",
+        },
+        "phases": "An {} (A)",
+        "fuse": "Sicherung",
+        "apart": "größter Abstand",
+        "unbalance": "erlaubter Abstand",
+        "cars": "Laden {} bis {}",
+        "pv": "PV",
+        "asleep": "{}: schläft",
+        "clock": "Uhrzeit",
+        "strips": "Jedes Auto: Sollwert (gestrichelt) und Strom seiner vollsten Phase (A); "
+        "grau: nicht eingesteckt",
         "faults": {
             "silent": "stumm",
             "unplugged": "ausgesteckt",
@@ -74,10 +108,18 @@ _HOUSE, _BOXES, _PHASES = (
     ("#0b5fa5", "#e07b00", "#3a9d5d"),
 )
 _LIMIT, _METER, _CONTACT, _FAULT = "#c8322b", "#14213d", "#f2c14e", "#c8322b"
+_PV, _ASLEEP, _APART, _APPLIANCE = "#d59a00", "#7d8794", "#7a4fa3", "#a9b4bf"
+# So many cars have a panel each with their phases; more have a strip with their fullest phase.
+_PANELS = 3
 
 
 def _column(rows, name, scale=1000):
     return [int(row[name] or 0) / scale for row in rows]
+
+
+def _seen(rows, name):
+    """Return all words that the column ever held."""
+    return sorted({item for row in rows for item in row[name].split()})
 
 
 def _spans(times, on):
@@ -98,11 +140,14 @@ def _power(axes, rows, times, boxes, words):
     stack = _column(rows, "house_w")
     axes.fill_between(times, stack, color=_HOUSE, lw=0, label=words["house"])
     allowed = list(stack)
-    for box, color in zip(boxes, _BOXES):
+    many = len(boxes) > len(_BOXES)
+    for i, box in enumerate(boxes):
+        color = _BOXES[i % 2] if many else _BOXES[i]
+        label = words["charging"].format(box)
+        if many:
+            label = None if i else words["cars"].format(boxes[0], boxes[-1])
         top = [a + b for a, b in zip(stack, _column(rows, f"{box}_power_w"))]
-        axes.fill_between(
-            times, stack, top, color=color, lw=0, label=words["charging"].format(box)
-        )
+        axes.fill_between(times, stack, top, color=color, lw=0, label=label)
         stack = top
         setpoint, phases = _column(rows, f"{box}_setpoint_ma"), _column(rows, f"{box}_phases", 1)
         allowed = [a + ma * n * 0.23 for a, ma, n in zip(allowed, setpoint, phases)]
@@ -115,8 +160,42 @@ def _power(axes, rows, times, boxes, words):
             lw=1.4,
             label=f"{words['meter']} {meter}",
         )
+    pv = _column(rows, "pv_w")
+    if any(pv):
+        axes.plot(times, pv, color=_PV, lw=1.8, label=words["pv"])
     axes.step(times, allowed, where="post", color=_LIMIT, lw=1.6, ls="--", label=words["allowed"])
+    # Before the first setpoint a box offers all that it has: that is no measure for the picture.
+    top = max(*stack, *pv, *(allowed[5:] or allowed))
+    axes.set_ylim(0, 1.1 * top)
     axes.set_ylabel(words["power"])
+
+
+def _phases(axes, rows, times, meter, words):
+    """The three phases at a meter, with its fuse or how far apart they may be."""
+    phases = [_column(rows, f"{meter}_l{line}_ma") for line in (1, 2, 3)]
+    for i, (phase, color) in enumerate(zip(phases, _PHASES)):
+        axes.plot(times, phase, color=color, lw=4.4 - 1.5 * i, label=f"L{i + 1}")
+    if rows[0][f"{meter}_fuse_ma"]:
+        fuse = _column(rows, f"{meter}_fuse_ma")
+        axes.plot(times, fuse, color=_LIMIT, lw=1.6, ls="--", label=words["fuse"])
+    if rows[0][f"{meter}_unbalance_ma"]:
+        apart = [max(now) - min(now) for now in zip(*phases)]
+        axes.plot(times, apart, color=_APART, lw=1.2, ls=":", label=words["apart"])
+        most = _column(rows, f"{meter}_unbalance_ma")
+        axes.plot(times, most, color=_APART, lw=1.6, ls="--", label=words["unbalance"])
+    axes.set_ylabel(words["phases"].format(meter))
+
+
+def _strip(axes, rows, times, box, top):
+    """A car among many: what it was told, and the current of its fullest phase."""
+    lines = [_column(rows, f"{box}_l{line}_ma") for line in (1, 2, 3)]
+    axes.fill_between(times, [max(now) for now in zip(*lines)], color=_BOXES[0], lw=0)
+    setpoint = _column(rows, f"{box}_setpoint_ma")
+    axes.step(times, setpoint, where="post", color=_LIMIT, lw=1.3, ls="--")
+    for start, length in _spans(times, [row[f"{box}_state"] == "A" for row in rows]):
+        axes.axvspan(start, start + length, color="#eef0f3", lw=0, zorder=0)
+    axes.set_ylabel(box, rotation=0, ha="right", va="center", fontweight="bold")
+    axes.set_ylim(0, top)
 
 
 def _current(axes, rows, times, box, words):
@@ -159,7 +238,7 @@ def _events(axes, rows, times, contacts, words):
         (words["contact"].format(c[7:]), _CONTACT, [row[c] == "1" for row in rows])
         for c in contacts
     ]
-    faults = sorted({item for row in rows for item in row["faults"].split()})
+    faults = _seen(rows, "faults")
     for item in faults:
         place, fault = item.split(":")
         if place.startswith("contact"):
@@ -171,6 +250,12 @@ def _events(axes, rows, times, contacts, words):
                 [item in row["faults"].split() for row in rows],
             )
         )
+    for name in _seen(rows, "appliances"):
+        on = [name in row["appliances"].split() for row in rows]
+        tracks.append((words["appliances"].get(name, name), _APPLIANCE, on))
+    for box in _seen(rows, "asleep"):
+        on = [box in row["asleep"].split() for row in rows]
+        tracks.append((words["asleep"].format(box), _ASLEEP, on))
     for i, (_, color, on) in enumerate(tracks):
         axes.broken_barh(
             [(times[0], max(1, times[-1] - times[0]))], (i - 0.06, 0.12), color="#d5dae0", lw=0
@@ -182,42 +267,78 @@ def _events(axes, rows, times, contacts, words):
     return len(tracks)
 
 
+def _clock(rows):
+    """Return a formatter of the time axis that says the time of day."""
+    hours, minutes, seconds = map(int, rows[0]["clock"].split(":"))
+    zero_s = 3600 * hours + 60 * minutes + seconds - int(rows[0]["t_ms"]) // 1000
+
+    def text(at_s, _):
+        now_s = (zero_s + int(at_s)) % 86400
+        return f"{now_s // 3600:02d}:{now_s // 60 % 60:02d}:{now_s % 60:02d}"
+
+    return text
+
+
 def draw(rows, lang="en"):
     """Return a matplotlib figure of the recorded rows (dicts of text, as csv reads them)."""
     words = _TEXTS[lang]
     times = [int(row["t_ms"]) / 1000 for row in rows]
     boxes = [name[:-12] for name in rows[0] if name.endswith("_setpoint_ma")]
     contacts = [name for name in rows[0] if name.startswith("contact")]
-    faults = {item for row in rows for item in row["faults"].split()}
-    heights = [2.6] + [1.7] * len(boxes) + [0.25 + 0.3 * (len(contacts) + len(faults))]
+    marks = [
+        n for n, text in rows[0].items() if n.endswith(("_fuse_ma", "_unbalance_ma")) and text
+    ]
+    meters = list(dict.fromkeys(name.split("_")[0] for name in marks))
+    tracks = [item for name in ("faults", "appliances", "asleep") for item in _seen(rows, name)]
+    used = [name for name in contacts if any(row[name] == "1" for row in rows)]
+    contacts = used or ([] if tracks else contacts)
+    strips = len(boxes) > _PANELS
+    heights = [2.4] + [1.9] * len(meters) + [0.62 if strips else 1.7] * len(boxes)
+    heights += [0.25 + 0.3 * (len(contacts) + len(tracks))]
     figure = Figure(figsize=(11, sum(heights) + 1.2), dpi=110, layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
     panels = [row[0] for row in panels]
     _power(panels[0], rows, times, boxes, words)
-    for axes, box in zip(panels[1:], boxes):
-        _current(axes, rows, times, box, words)
+    for axes, meter in zip(panels[1:], meters):
+        _phases(axes, rows, times, meter, words)
+    cars = panels[1 + len(meters) : -1]
+    offers = [max(_column(rows, f"{box}_setpoint_ma")[5:] or [0]) for box in boxes]
+    draws = [max(_column(rows, f"{b}_l{line}_ma")) for b in boxes for line in (1, 2, 3)]
+    top = max(6, *draws, min(16, *offers)) * 1.15
+    for axes, box in zip(cars, boxes):
+        if strips:
+            _strip(axes, rows, times, box, top)
+        else:
+            _current(axes, rows, times, box, words)
     _events(panels[-1], rows, times, contacts, words)
     for axes in panels[:-1]:
         axes.grid(True, color="#e3e7ec", lw=0.8)
         axes.set_axisbelow(True)
-        axes.yaxis.set_major_locator(MaxNLocator(6))
-        axes.set_ylim(min(0, axes.dataLim.ymin * 1.08), axes.get_ylim()[1] * 1.08)
+        if not strips or axes not in cars:
+            axes.yaxis.set_major_locator(MaxNLocator(6))
+            axes.set_ylim(min(0, axes.dataLim.ymin * 1.08), axes.get_ylim()[1] * 1.08)
+            axes.legend(
+                loc="upper left",
+                bbox_to_anchor=(1.005, 1),
+                frameon=False,
+                fontsize=9,
+                borderaxespad=0,
+            )
         for contact in contacts:
             for start, length in _spans(times, [row[contact] == "1" for row in rows]):
                 axes.axvspan(start, start + length, color="#fbf0d2", lw=0, zorder=0)
-        axes.legend(
-            loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, fontsize=9, borderaxespad=0
-        )
+    if strips:
+        cars[0].set_title(words["strips"], fontsize=9, loc="left", pad=3)
     for axes in panels:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     panels[-1].set_xlim(times[0] if times[0] > 5 else 0, max(times[-1], times[0] + 1))
     panels[-1].xaxis.set_major_locator(MaxNLocator(10, steps=[1, 1.5, 2, 3, 6, 10]))
-    panels[-1].xaxis.set_major_formatter(
-        FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02d}")
-    )
-    panels[-1].set_xlabel(words["time"])
-    figure.align_ylabels(panels[:-1])
+    minutes = FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02d}")
+    clock = rows[0]["clock"]
+    panels[-1].xaxis.set_major_formatter(FuncFormatter(_clock(rows)) if clock else minutes)
+    panels[-1].set_xlabel(words["clock"] if clock else words["time"])
+    figure.align_ylabels([axes for axes in panels[:-1] if not (strips and axes in cars)])
     figure.suptitle(words["title"], fontsize=13, fontweight="bold", x=0.01, ha="left")
     return figure
 
@@ -230,7 +351,10 @@ def main(source, target, lang="en"):
         sys.exit(f"{source} holds no rows")
     # One point a pixel is enough: a long recording is thinned.
     step = max(1, len(rows) // 4000)
-    draw(rows[::step], lang).savefig(target)
+    drawn = io.BytesIO()
+    draw(rows[::step], lang).savefig(drawn, format="png")
+    # A drawing has few colours: a palette makes it a third as large.
+    Image.open(drawn).convert("RGB").quantize(96).save(target, format="png", optimize=True)
 
 
 if __name__ == "__main__":

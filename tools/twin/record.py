@@ -39,9 +39,14 @@ class Recorder:
 
     def _flat(self, state):
         row = {"t_ms": state["t_ms"], "house_w": sum(state["load_w"]), "pv_w": state["pv_w"]}
-        for id_, meter in state["meters"].items():
-            row[f"{id_}_power_w"] = meter["power_w"]
-            row.update((f"{id_}_l{i + 1}_ma", ma) for i, ma in enumerate(meter["current_ma"]))
+        row["clock"] = (state["clock"] or "")[11:19]
+        for meter in self._twin.config["meters"]:
+            id_ = meter["id"]
+            row[f"{id_}_power_w"] = state["meters"][id_]["power_w"]
+            currents = enumerate(state["meters"][id_]["current_ma"], 1)
+            row.update((f"{id_}_l{line}_ma", ma) for line, ma in currents)
+            for key in ("fuse_ma", "unbalance_ma"):
+                row[f"{id_}_{key}"] = meter[key] or ""
         for id_, box in state["wallboxes"].items():
             row[f"{id_}_state"] = box["state"]
             row[f"{id_}_setpoint_ma"] = box["setpoint_ma"]
@@ -52,6 +57,8 @@ class Recorder:
             row[f"{id_}_written_ms"] = "" if box["written_ms"] is None else box["written_ms"]
             row[f"{id_}_soc"] = state["cars"][id_]["soc"]
         row.update((f"contact{n}", int(closed)) for n, closed in state["contacts"].items())
+        row["appliances"] = " ".join(name for name, on in state["appliances"].items() if on)
+        row["asleep"] = " ".join(id_ for id_, car in state["cars"].items() if car["asleep"])
         row["faults"] = " ".join(f"{place}:{fault}" for place, fault in state["faults"].items())
         return row
 

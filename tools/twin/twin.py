@@ -1,6 +1,7 @@
 """The simulated installation as a whole: its parts, its clock, its one state."""
 
 import asyncio
+import datetime
 import logging
 import pathlib
 import random
@@ -15,12 +16,15 @@ from .keba import Keba
 from .ntp import NtpServer
 from .panel import Panel
 from .physics import VOLTAGE_V, WH, Energy, rotated
+from .profiles import check_clock, value_at
 from .record import Recorder
+from .scenario import load_scenario
 from .sdm630 import Sdm630
 from .tcp import TcpServer
 
 _STEP_S = 0.1
-_HTTP, _CHIP, _TCP, _NTP = 4, 5, 6, 9
+_HTTP, _CHIP, _NTP = 4, 5, 9
+_TCP = (6, 7, 8, *range(10, 26))
 _BOXES = {"heidelberg": Heidelberg, "keba_p30": Keba}
 
 
@@ -29,7 +33,8 @@ class Twin:
 
     config: dict laid over config.DEFAULTS; scenario: name, path or dict; board: a board.json
     object; record_dir: folder for twin.csv and twin.png. Ports are port_base + 4 (HTTP), + 5
-    (chip channel), + 6 to + 8 (Modbus TCP devices), + 9 (time, UDP); port_base 0: any free ports.
+    (chip channel), + 6 to + 8 and + 10 on (Modbus TCP devices), + 9 (time, UDP); port_base 0: any
+    free ports.
     Raises TwinError when config or scenario is not right.
     """
 
@@ -42,7 +47,7 @@ class Twin:
         board=None,
         host="127.0.0.1",
     ):
-        self.scenario = conf.load_scenario(scenario)
+        self.scenario = load_scenario(scenario)
         layers = [self.scenario.get("config", {}), config or {}]
         if board is not None:
             layers.append({"board": board})
@@ -83,11 +88,13 @@ class Twin:
             )
             self._attach(box, item)
         for item in config["meters"]:
-            energy = self._energies.setdefault(item["measures"], Energy())
+            energy = self._energies.setdefault(_place(item["measures"]), Energy())
             self.meters[item["id"]] = meter = Sdm630(item, self.t_ms, energy)
             self._attach(meter, item)
+        self.profiles = dict(config["profiles"])
+        self.clock = config["clock"] and check_clock(config["clock"])
         self.chip = ChipChannel()
-        self.ntp = NtpServer()
+        self.ntp = NtpServer(self.utc_s)
         self.inputs = self.chip.inputs = Inputs(config["board"], self._rng, self.chip.send)
         self.chip.on_lost.append(self.flush)
         self._s0_wms = [0] * len(config["s0"])
@@ -101,8 +108,16 @@ class Twin:
             self.buses[item["bus"]].devices[device.unit] = device
 
     def t_ms(self):
-        """Return the twin's time: ms since it was made."""
+        """Return the twin's time: ms since its start."""
         return round((time.monotonic() - self._started) * 1000)
+
+    def now(self):
+        """Return the time of day in the installation, a datetime; None where it has no own."""
+        return self.clock and self.clock + datetime.timedelta(milliseconds=self.t_ms())
+
+    def utc_s(self):
+        """Return what the time server says: seconds since 1970."""
+        return self.now().timestamp() if self.clock else time.time()
 
     @property
     def chip_clients(self):
@@ -115,13 +130,14 @@ class Twin:
             await bus.start()
             self.ptys[name] = bus.path
         base = self._port_base
-        for i, (id_, server) in enumerate(self.tcp.items()):
-            await server.start(self.host, base and base + _TCP + i)
+        for offset, (id_, server) in zip(_TCP, self.tcp.items()):
+            await server.start(self.host, base and base + offset)
             self.tcp_ports[id_] = server.port
         await self.chip.start(self.host, base and base + _CHIP)
         await self.ntp.start(self.host, base and base + _NTP)
         self.chip_port = self.chip.port
         self.http_port = await self._panel.start(self.host, base and base + _HTTP)
+        self._started = time.monotonic()
         self.step(0)
         self.life = asyncio.create_task(self._live())
         self.life.add_done_callback(_complain)
@@ -148,11 +164,15 @@ class Twin:
         self.apply(conf.check_set(change, self.config))
 
     def apply(self, change):
-        """Apply a change that was checked."""
+        """Apply a change that was checked. What a hand sets leaves its profile."""
         self.house_w = list(change.get("house_w", self.house_w))
-        self.pv_w = change.get("pv_w", self.pv_w)
+        if "pv_w" in change:
+            self.profiles.pop("pv_w", None)
+            self.pv_w = change["pv_w"]
         self.appliances.update(change.get("appliances", {}))
         for id_, car in change.get("cars", {}).items():
+            if "max_current_ma" in car:
+                self.profiles.pop(id_, None)
             self.boxes[id_].car.set(car)
         for place, fault in change.get("faults", {}).items():
             self._apply_fault(place, fault)
@@ -179,6 +199,7 @@ class Twin:
             now_ms = self.t_ms()
             while steps and steps[0]["at_s"] * 1000 <= now_ms:
                 self.apply(steps.pop(0)["set"])
+            self._follow(now_ms)
             self.step(now_ms - last_ms)
             last_ms = now_ms
             if now_ms >= next_row_ms:
@@ -186,6 +207,17 @@ class Twin:
                 self.recorder.row()
                 for bus in self.buses.values():
                     bus.tick()
+
+    def _follow(self, now_ms):
+        """Move what has a profile along it."""
+        for name, points in self.profiles.items():
+            value = value_at(points, now_ms)
+            if value is None:
+                continue
+            if name == "pv_w":
+                self.pv_w = value
+            else:
+                self.boxes[name].car.set({"max_current_ma": value})
 
     def step(self, dt_ms):
         """Let dt_ms of physics pass."""
@@ -216,7 +248,10 @@ class Twin:
         return [w + sum(load[i] for load in loads) for i, w in enumerate(self.house_w)]
 
     def phases_w(self, source):
-        """Return the power of each house phase at `source`: grid, house, pv or a wallbox id."""
+        """Return the power of each house phase at `source`: grid, house, pv, the id of a wallbox,
+        the name of an appliance, or a list of these."""
+        if not isinstance(source, str):
+            return [sum(phase) for phase in zip(*map(self.phases_w, source))]
         if source == "house":
             return self.load_w
         if source == "pv":
@@ -225,6 +260,9 @@ class Twin:
             sides = [self.phases_w("house"), [-w for w in self.phases_w("pv")]]
             sides += [self.phases_w(id_) for id_ in self.boxes]
             return [sum(phase) for phase in zip(*sides)]
+        if source in self.appliances:
+            load_w = self.config["appliances"][source]
+            return list(load_w) if self.appliances[source] else [0, 0, 0]
         box = self.boxes[source]
         return [ma * VOLTAGE_V // 1000 for ma in rotated(box.current_ma, box.rotation)]
 
@@ -240,6 +278,7 @@ class Twin:
         return {
             "t_ms": self.t_ms(),
             "scenario": self.scenario["name"],
+            "clock": self.clock and self.now().isoformat(timespec="seconds"),
             "contacts": dict(self.closed),
             "house_w": list(self.house_w),
             "load_w": self.load_w,
@@ -262,6 +301,7 @@ class Twin:
                     "phases": box.car.phases,
                     "soc": box.car.soc,
                     "max_current_ma": box.car.max_current_ma,
+                    "asleep": box.car.asleep,
                 }
                 for id_, box in self.boxes.items()
             },
@@ -274,6 +314,11 @@ class Twin:
                 "outputs": dict(self.chip.outputs),
             },
         }
+
+
+def _place(measures):
+    """Return what a meter measures as a key."""
+    return measures if isinstance(measures, str) else tuple(measures)
 
 
 def _complain(task):

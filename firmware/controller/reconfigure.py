@@ -1,0 +1,43 @@
+"""Takes changed settings while the board runs, where that is possible. Loaded when they change."""
+
+from controller.installation import fit
+from controller.settings_view import schema
+
+# What a device is made of: another value needs a start.
+_MADE_OF = (
+    "template enabled bus host port unit input pulses_per_kwh measure formulas failsafe_current_ma"
+).split()
+
+
+def take(controller, sections):
+    """Takes the sections that changed; True where a restart is needed for all to take effect."""
+    doc = controller.settings.doc
+    restart = False
+    for section in sections:
+        if section == "evses" or section == "meters":
+            restart = _devices(controller, section, doc[section]) or restart
+        elif section == "clock":
+            controller.clock.set_zone(doc["clock"]["tz"])
+        elif schema(controller.settings, section)["restart"]:
+            restart = True
+    controller.site.configure(doc["site"], doc["groups"])
+    return restart
+
+
+def _devices(controller, section, configs):
+    here = [id for id in controller.devices if id[0] == section[0].upper()]
+    known = [config["id"] for config in configs]
+    restart = bool([id for id in here if id not in known])
+    for config in configs:
+        device = controller.devices.get(config["id"])
+        if device is None:
+            restart = restart or config["enabled"]
+        elif [name for name in _MADE_OF if config.get(name) != device.config.get(name)]:
+            restart = True
+        else:
+            device.config = config
+            evse = controller.evses.get(config["id"])
+            if evse:
+                evse.configure(config)
+                fit(evse, device)
+    return restart
