@@ -145,3 +145,15 @@ def test_what_is_known_of_a_session():
     evse.state = "F"
     world.site.decide(world.now_ms, True, (world.lookup,) * 3)
     assert evse.reason.code == "evse_error" and evse.plugged_ms == 11000
+
+
+def test_one_phase_cars_are_unbalanced_only_until_they_draw():
+    world = World([box("E1"), box("E2")], max_total_current=63000, max_unbalance_ma=20000)
+    for id in ("E1", "E2"):
+        world.cars[id] = Car(lines=1)
+    apart_s = 0
+    for _ in range(120):
+        world.run(1)
+        apart_s += sum([world.cars[id].drawn_ma for id in ("E1", "E2")]) > 20000
+    assert apart_s <= 5
+    assert sum([evse.setpoint_ma for evse in world.evses]) == 20000

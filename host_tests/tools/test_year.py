@@ -79,7 +79,7 @@ def offer_little(site, now_ms, ready, lookups):
 
 def test_too_little_energy_is_told(monkeypatch):
     monkeypatch.setattr(world.Site, "decide", offer_little)
-    _, day = judged(dinner(), three())
+    _, day = judged(house(), three())
     assert ["clairvoyant" in goal for goal in figures.missed(figures.of_year([day]))] == [True]
 
 

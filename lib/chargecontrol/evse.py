@@ -29,8 +29,9 @@ class Evse:
     with wish_reason (code, arguments, until_ms or None).
 
     Results: setpoint_ma, reason, lines (bit mask of the own lines that the car uses), phases (how
-    many these are), cphases (lines that draw now), plugged_ms and plugged_wh (time and energy_wh
-    at plug-in, None: not plugged), charging_ms (how long it has drawn since), paused_until_ms.
+    many these are), drawn_lines (those that draw now), cphases (how many these are), plugged_ms
+    and plugged_wh (time and energy_wh at plug-in, None: not plugged), charging_ms (how long it has
+    drawn since), paused_until_ms.
     """
 
     def __init__(self, config, step_ma):
@@ -55,7 +56,7 @@ class Evse:
         self.why = None  # reason of max_ma: (code, arguments, source, until_ms)
         self.row = ""  # name of the row that last took something from it
         self.slow = self.ignoring = False  # draws more than it was told: for 5 s, for 30 s
-        self.cphases = 0
+        self.drawn_lines = self.cphases = 0
         self.plugged_wh = 0
         self.charging_ms = 0
         self.place_ms = None  # since when it is served
@@ -151,6 +152,7 @@ class Evse:
         for line in range(3):
             if self.measured_ma[line] >= _DRAWS_MA:
                 lines |= 1 << line
+        self.drawn_lines = lines
         self.cphases = (lines & 1) + (lines >> 1 & 1) + (lines >> 2)
         if silent or not self._detect:
             self._use(self._wired)

@@ -10,6 +10,7 @@ _HOLD_MARGIN_MA = const(1000)  # taken off while the last reading is held
 _MATCH_MS = const(1500)  # so long a meter's reading waits for readings of the boxes
 _SETTLE_MS = const(2000)  # a reading this long after a raise shows it
 _HISTORY = const(3)  # the highest load of so many readings counts
+_CLOUD_MA = const(1000)  # feed-in vanishes no faster from reading to reading; switches are faster
 _HELD_MS = const(10000)  # a limit so old is one that is overdrawn, not one that is being obeyed
 _OBEYS_MS = const(5000)
 _OVERDRAFT_MS = const(300000)
@@ -158,7 +159,12 @@ class Feeder:
         """What others than EVSEs draw on a phase (0..2)."""
         if self.meter_id is None:
             return self.load_ma[phase]
-        return max([base[phase] for base in self._bases]) if self._bases else 0
+        bases = [base[phase] for base in self._bases]
+        if len(bases) == _HISTORY:
+            first, middle, last = bases
+            if 0 < middle - first <= _CLOUD_MA and 0 < last - middle <= _CLOUD_MA:
+                return last + last - first  # it goes on rising until the cars have followed
+        return max(bases) if bases else 0
 
     def share_out(self, now_ms):
         """Sets available_ma and available_w by the limits and the load."""

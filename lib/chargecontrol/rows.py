@@ -8,8 +8,8 @@ L3, L1 (reference/cfos.md section 6.2).
 from chargecontrol.sharing import Row
 
 
-def _uses(evse, phase):
-    return evse.lines >> (phase - evse.phase_rotation // 120) % 3 & 1
+def _uses(evse, phase, lines):
+    return lines >> (phase - evse.phase_rotation // 120) % 3 & 1
 
 
 def phase_rows(prefix, available_ma, evses, members):
@@ -22,7 +22,10 @@ def phase_rows(prefix, available_ma, evses, members):
         Row(
             "%sL%d" % (prefix, phase + 1),
             available_ma[phase],
-            [_uses(evse, phase) if members is None or evse in members else 0 for evse in evses],
+            [
+                _uses(evse, phase, evse.lines) if members is None or evse in members else 0
+                for evse in evses
+            ],
         )
         for phase in range(3)
     ]
@@ -39,17 +42,25 @@ def power_row(name, available_w, evses, members, voltage_v):
     return Row(name, available_w * 1000, weights)
 
 
-def unbalance_rows(limit_ma, base_ma, evses):
+def unbalance_rows(limit_ma, base_ma, evses, drawn=None):
     """Rows "L1-L2", ..: how much more than another a phase may carry, both ways (mA).
 
-    base_ma: what the phases carry without EVSEs (3 integers; zeros: only EVSEs are compared). Who
-    charges on both phases, or on none, has weight 0: he changes nothing. A row that no EVSE can
-    make worse is left out, so a site of three-phase cars has none.
+    base_ma: what the phases carry without EVSEs (3 integers; zeros: only EVSEs are compared).
+    drawn: for each EVSE the lines that draw now (bit mask, 0: none); they count before those that
+    its car is predicted to use, and who does not draw makes no room for others. Who charges on
+    both phases, or on none, has weight 0: he changes nothing. A row that no EVSE can make worse is
+    left out, so a site of three-phase cars has none.
     """
+    lines = [evse.lines for evse in evses]
+    if drawn:
+        lines = [drawn[i] or lines[i] for i in range(len(evses))]
     rows = []
     for a in range(3):
         for b in range(3):
-            weights = [_uses(evse, a) - _uses(evse, b) for evse in evses]
+            weights = []
+            for i in range(len(evses)):
+                weight = _uses(evses[i], a, lines[i]) - _uses(evses[i], b, lines[i])
+                weights.append(0 if weight < 0 and drawn and not drawn[i] else weight)
             if 1 in weights:
                 limit = limit_ma - base_ma[a] + base_ma[b]
                 rows.append(Row("L%d-L%d" % (a + 1, b + 1), limit, weights))

@@ -134,13 +134,8 @@ class Site:
             base = list(self.house.counted_ma)
             if self._with_house:
                 base = [base[phase] + self.house.base_ma(phase) for phase in range(3)]
-            for row in unbalance_rows(self._unbalance_ma, base, evses):
-                # Who does not draw makes no room for others.
-                row.weights = [
-                    weight if weight > 0 or evse.cphases else 0
-                    for weight, evse in zip(row.weights, evses)
-                ]
-                rows.append(row)
+            drawn = [evse.drawn_lines for evse in evses]
+            rows += unbalance_rows(self._unbalance_ma, base, evses, drawn)
         return rows
 
     def _stop_others(self, ignoring, rows):

@@ -82,6 +82,7 @@ class House:
         drift = numpy.zeros(self.days)
         for i in range(1, self.days):
             drift[i] = 0.6 * drift[i - 1] + 0.8 * chance.normal()
+        drift -= drift.mean()  # no year is much better than another
         summer = -numpy.cos(2 * numpy.pi * (day - 15) / self.days)
         self.clearness = 1 / (1 + numpy.exp(-(drift * 1.1 - 0.2 + 0.4 * summer)))
         self.temperature = 9.8 + 9.4 * summer + 2.6 * drift * summer
@@ -226,7 +227,7 @@ class House:
         by_s = numpy.interp(numpy.arange(DAY_S), 60 * numpy.arange(1441), roof.to_numpy())
         through = self._clouds(day)
         warm = 1 - 0.004 * (self.temperature[day] + 0.025 * by_s * through - 25)
-        return numpy.minimum(by_s * through * warm * 0.79 * self.pv_kwp, 900.0 * self.pv_kwp)
+        return numpy.minimum(by_s * through * warm * 0.745 * self.pv_kwp, 900.0 * self.pv_kwp)
 
     def _clouds(self, day):
         """Share of the clear sky's light: gaps and clouds, with ramps of 5 to 40 s between."""

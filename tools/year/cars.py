@@ -49,10 +49,6 @@ class Stay:
         turn = EVSES[self.evse]["phase_rotation"] // 120
         return [(line + turn) % 3 for line in range(self.lines)]
 
-    def line_ma(self, ma):
-        """Currents of the three house phases at a current."""
-        return [ma if phase in self.phases() else 0 for phase in range(3)]
-
 
 def stays(seed, year, day):
     """[Stay] from noon of a day (0 is January 1) to the next noon, in order of arrival."""
@@ -95,6 +91,7 @@ class Car:
 
     def __init__(self, stay):
         self.stay = stay
+        self.phases = stay.phases()
         self.drawn_ma = 0
         self.full = False
         self._open = stay.need_wh * MAMPS_OF_WH / stay.lines  # mA * s per line

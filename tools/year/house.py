@@ -23,8 +23,9 @@ def _day(seed, year, day):
 
 
 def noon_to_noon(seed, year, day):
-    """(86400, 3) int32 mA, feed-in negative, from noon of a day (0 is January 1) to the next; after
-    the last day of the year comes its first.
+    """(86400, 3) int32 mA, feed-in negative, from noon of a day (0 is January 1) to the next.
+
+    After the last day of the year comes its first.
     """
     return numpy.concatenate(
         [_day(seed, year, day)[_HALF_S:], _day(seed, year, (day + 1) % DAYS)[:_HALF_S]]

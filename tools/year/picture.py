@@ -6,12 +6,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 import numpy  # noqa: E402
+from matplotlib.dates import DateFormatter  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 _PHASES = ("#8c564b", "#222222", "#7f8c8d")
 _CARS = ("#1f77b4", "#e69f00", "#2ca02c")
 _FUSE = "#c0392b"
-_HALF_WINDOW_S = 60
 
 
 def draw(days, worst, done, limit_a, year, path):
@@ -29,7 +29,9 @@ def draw(days, worst, done, limit_a, year, path):
     energy.step(dates, most, where="mid", color="black", lw=0.7, label="clairvoyant")
     share = 100 * sum(floor) / max(1e-9, sum(most))
     energy.set_title(
-        "Energy charged per day: %.2f %% of what a clairvoyant could deliver" % share, loc="left"
+        "Energy charged per day: %.2f %% of what a clairvoyant could deliver" % share,
+        loc="left",
+        fontsize="medium",
     )
     energy.set_ylabel("kWh")
     energy.legend(ncols=4, fontsize="small", loc="upper right")
@@ -46,7 +48,7 @@ def draw(days, worst, done, limit_a, year, path):
         loc="left",
         fontsize="medium",
     )
-    peak.set_ylabel("A")
+    peak.set_ylabel("A, highest second")
     peak.set_ylim(bottom=0)
     peak.legend(ncols=4, fontsize="small", loc="lower right")
 
@@ -80,7 +82,7 @@ def draw(days, worst, done, limit_a, year, path):
     day.set_ylabel("A")
 
     at_s, phase = _hardest(grid_ma, cars_ma, done.limit_ma)
-    span = slice(max(0, at_s - 20), at_s + 40)
+    span = slice(max(0, at_s - 20), at_s + 40)  # a minute
     seconds = numpy.arange(len(grid_ma))[span] - at_s
     for n in range(3):
         width = 1.8 if n == phase else 0.8
@@ -94,10 +96,16 @@ def draw(days, worst, done, limit_a, year, path):
     )  # fmt: skip
     moment.axhline(limit_a, color=_FUSE, lw=1)
     clock = (at_s // 3600 + 12) % 24, at_s // 60 % 60
-    moment.set_title("Its hardest minute, second by second, from %d:%02d on" % clock, loc="left")
+    moment.set_title(
+        "Its hardest minute, second by second, from %d:%02d on" % clock,
+        loc="left",
+        fontsize="medium",
+    )
     moment.set_xlabel("s")
     moment.set_ylabel("A")
     moment.legend(ncols=4, fontsize="small", loc="lower right")
+    for axes in (energy, peak):
+        axes.xaxis.set_major_formatter(DateFormatter("%b" if len(days) > 60 else "%b %-d"))
     for axes in (energy, peak, day, moment):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

@@ -24,7 +24,7 @@ from . import cars  # noqa: E402
 
 DAY_S = 86400
 WATCH_S = 900
-AFTER_S = 10  # a car that has left is gone for the boxes too
+_AFTER_S = 10  # a car that has left is gone for the boxes too
 _STEP_MA = 100
 _READ_BEFORE_MS = (0, 500, 300)  # how long before the meter each box is read
 SETTINGS = {
@@ -39,8 +39,25 @@ SETTINGS = {
 }
 
 
-def _no_lookups(name, field):
-    raise KeyError(name)
+_NOTHING = (0, 0, 0)
+_LOOKUPS = (None,) * 3  # no limit is a formula
+
+
+def _present(coming, present, at_s):
+    """[Car or None] of the wallboxes when some come or go."""
+    there = [None] * 3
+    for stay in coming:
+        if stay.start_s <= at_s < stay.end_s:
+            car = present[stay.evse]
+            there[stay.evse] = car if car and car.stay is stay else cars.Car(stay)
+    return there
+
+
+def _between(then_ma, now_ma, early_ms):
+    """What a box reads so long before now, if it drew then_ma a second before."""
+    if not early_ms or then_ma == now_ma:
+        return now_ma
+    return tuple([now - (now - then) * early_ms // 1000 for then, now in zip(then_ma, now_ma)])
 
 
 class World:
@@ -71,107 +88,69 @@ class World:
         while at_s < DAY_S:
             if skip:
                 coming = [stay.start_s for stay in stays if stay.start_s > at_s]
-                start_s = max(at_s, min(coming) - WATCH_S) if coming else DAY_S
-            else:
-                start_s = at_s
-            if start_s >= DAY_S:
-                break
-            self.now_ms = first_ms + 1000 * start_s
-            at_s = self._run(done, start_s, skip)
+                if not coming:
+                    break
+                at_s = max(at_s, min(coming) - WATCH_S)
+            self.now_ms = first_ms + 1000 * at_s
+            at_s = self._run(done, at_s, skip)
         self.now_ms = first_ms + 1000 * DAY_S
         return done
 
     def _run(self, done, start_s, skip):
-        """From a second on until nobody can charge any more; that second."""
-        events = {}
-        last_end_s = start_s + WATCH_S
-        stays = []
-        for stay in done.stays:
-            if stay.start_s >= start_s:
-                stays.append(stay)
-        for stay in stays:
-            events.setdefault(stay.start_s, []).append(stay)
-            events.setdefault(stay.end_s, []).append(stay)
-        house = done.house_ma[start_s:].tolist()
-        site, evses, drawn = self.site, self.evses, self._drawn
+        """From a second on until nobody can charge any more; the second after."""
+        site, evses = self.site, self.evses
         feeder = site.house
-        lookups = (_no_lookups,) * 3
+        coming = [stay for stay in done.stays if stay.start_s >= start_s]
+        changes = {stay.start_s for stay in coming} | {stay.end_s for stay in coming}
         present = [None] * 3
-        zero = (0, 0, 0)
-        seen = [zero] * 3  # what each box drew a second ago
+        seen = [_NOTHING] * 3  # what each box drew a second ago
         offered = [0] * 3
-        spread = [None] * 3
-        rows = done.rows
         now_ms = self.now_ms
         quiet_s = 0
         at_s = start_s
-        for grid_ma in house:
-            if at_s in events:
-                for stay in events[at_s]:
-                    n = stay.evse
-                    if stay.start_s == at_s:
-                        present[n] = cars.Car(stay)
-                        spread[n] = stay.phases()
-                    elif present[n] and present[n].stay is stay:
-                        present[n] = None
-                quiet_s = 0
+        for grid_ma in done.house_ma[start_s:].tolist():
+            if at_s in changes:
+                present = _present(coming, present, at_s)
             now_ms += 1000
             used = [0, 0, 0]
             for n in range(3):
-                evse = evses[n]
-                car = present[n]
+                evse, car = evses[n], present[n]
+                ma = 0
                 if car:
                     car.step(offered[n])
                     ma = car.drawn_ma
-                else:
-                    ma = 0
                 offered[n] = evse.sent_ma = evse.setpoint_ma
-                before_ma = seen[n]
+                measured_ma = _NOTHING
                 if ma:
                     lines = car.stay.lines
                     measured_ma = (ma, ma if lines > 1 else 0, ma if lines > 2 else 0)
-                    for phase in spread[n]:
+                    for phase in car.phases:
                         grid_ma[phase] += ma
                         used[phase] += ma
-                    drawn[n] += ma * lines
-                    evse.energy_wh = int(drawn[n] / cars.MAMPS_OF_WH)
-                    done.drawn[id(car.stay)] += ma * lines
-                    evse.state = "C"
-                else:
-                    measured_ma = zero
-                    evse.state = "B" if car else "A"
-                seen[n] = measured_ma
+                    done.drawn[car.stay] += ma * lines
+                    self._drawn[n] += ma * lines
+                    evse.energy_wh = int(self._drawn[n] / cars.MAMPS_OF_WH)
+                evse.state = "C" if ma else "B" if car else "A"
                 early_ms = _READ_BEFORE_MS[n]
                 evse.read_ms = now_ms - early_ms
-                if early_ms and before_ma != measured_ma:
-                    measured_ma = tuple(
-                        [
-                            now - (now - then) * early_ms // 1000
-                            for now, then in zip(measured_ma, before_ma)
-                        ]
-                    )
-                evse.measured_ma = measured_ma
+                evse.measured_ma = _between(seen[n], measured_ma, early_ms)
+                seen[n] = measured_ma
             feeder.reading_ma = grid_ma
             feeder.read_ms = now_ms
-            site.decide(now_ms, True, lookups)
-            if used != [0, 0, 0]:
-                rows.append((at_s, used))
+            site.decide(now_ms, True, _LOOKUPS)
+            quiet_s += 1
+            if any(used):
+                done.rows.append((at_s, used))
                 quiet_s = 0
-            else:
-                quiet_s += 1
             at_s += 1
-            if (
-                skip
-                and quiet_s >= AFTER_S
-                and at_s > last_end_s
-                and self._over(present, stays, at_s)
-            ):
-                break
+            if skip and quiet_s >= _AFTER_S and at_s > start_s + WATCH_S:
+                if self._over(present, coming, at_s):
+                    break
         done.decided_s += at_s - start_s
         return at_s
 
     @staticmethod
-    def _over(present, stays, at_s):
+    def _over(present, coming, at_s):
         """Whether nobody can charge, and nobody comes before all have left and been forgotten."""
         end_s = at_s
         for car in present:
@@ -179,11 +158,14 @@ class World:
                 if not car.full:
                     return False
                 end_s = max(end_s, car.stay.end_s)
-        return not [stay for stay in stays if at_s <= stay.start_s <= end_s + WATCH_S]
+        return not [stay for stay in coming if at_s <= stay.start_s <= end_s + WATCH_S]
 
 
 class Day:
-    """What happened: house_ma and cars_ma (86400, 3), decided_s, drawn {id(stay): mA * s}."""
+    """What happened: house_ma and cars_ma (86400, 3), decided_s, drawn {stay: mA * s}.
+
+    rows: (second, mA of the cars on the house's phases) where they draw anything.
+    """
 
     def __init__(self, limit_ma, house_ma, stays):
         self.limit_ma = limit_ma
@@ -191,7 +173,7 @@ class Day:
         self.stays = stays
         self.rows = []
         self.decided_s = 0
-        self.drawn = {id(stay): 0 for stay in stays}
+        self.drawn = {stay: 0 for stay in stays}
 
     @property
     def cars_ma(self):
@@ -202,4 +184,4 @@ class Day:
 
     def delivered_wh(self):
         """Of each stay."""
-        return [self.drawn[id(stay)] / cars.MAMPS_OF_WH for stay in self.stays]
+        return [self.drawn[stay] / cars.MAMPS_OF_WH for stay in self.stays]
