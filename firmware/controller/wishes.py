@@ -38,7 +38,7 @@ class _Wish:
 class Wishes:
     """Sets evse.wish_ma and wish_reason of all, and the site's plan_limit.
 
-    For rules.Rules it is the world: lookups, known, now(), write().
+    For rules.Rules it is the world: lookups, known, scope, now(), write().
     """
 
     def __init__(self, controller):
@@ -47,6 +47,7 @@ class Wishes:
         self._controller = controller
         self.lookups = controller.names.lookups
         self.known = ({}, {}, {})
+        self.scope = None
         self._wishes = [_Wish(evse) for evse in controller.site.evses]
         self._configs = None
         self._rules = False

@@ -120,6 +120,7 @@ class World:
     def __init__(self, values):
         self.lookups = [self.lookup] * 3
         self.known = ({}, {}, {})
+        self.scope = None
         self.values = values
         self.time = (600, 1)
 

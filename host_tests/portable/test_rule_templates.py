@@ -23,6 +23,7 @@ class Day:
         )
         self.lookups = [self.lookup] * 3
         self.known = ({}, {}, {})
+        self.scope = None
         self.variables = {}
         self.minute = 0
         self.energy_wh = 0

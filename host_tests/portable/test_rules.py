@@ -28,6 +28,7 @@ class World:
         self.written = {}
         self.lookups = [self.looking(phase) for phase in (1, 2, 3)]
         self.known = ({}, {}, {})
+        self.scope = None
         self.box = Box()
         self.now_ms = 0
         self.surplus_ma = 0

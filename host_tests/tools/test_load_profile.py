@@ -25,16 +25,16 @@ def a_year(make):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_household_of_a_year(seed):
     plain = House(seed, annual_kwh=4500, heat_pump_kwh=0, flow_heater_w=0, pv_kwp=0)
-    assert a_year(plain.day_w) == pytest.approx(4500, rel=0.1)
+    assert a_year(plain.day_w) == pytest.approx(4500, rel=0.05)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_roof_gives_what_german_roofs_give(seed):
     roof = House(seed, pv_kwp=1)
-    of_days = [kwh(roof.pv_w(day)) for day in range(0, 365, 3)]
+    of_days = [kwh(roof.pv_w(day)) for day in range(0, 365, 5)]
     assert 900 <= sum(of_days) * 365 / len(of_days) <= 1050
     months = numpy.array(of_days)
-    assert months[50:71].mean() > 3 * numpy.r_[months[:10], months[-10:]].mean()  # summer, winter
+    assert months[30:43].mean() > 3 * numpy.r_[months[:6], months[-6:]].mean()  # summer, winter
     assert roof.pv_w(172).max() <= 900 and roof.pv_w(172)[:10000].max() == 0
 
 
@@ -43,7 +43,7 @@ def test_the_heat_pump_of_a_year(inverter):
     house = House(heat_pump_kwh=4500, inverter=inverter)
     none = House(heat_pump_kwh=0)
     by_day = [kwh(house.day_w(day) - none.day_w(day)) for day in SOME]
-    assert sum(by_day) * 365 / len(SOME) == pytest.approx(4500, rel=0.12)
+    assert sum(by_day) * 365 / len(SOME) == pytest.approx(4500, rel=0.05)
     assert numpy.mean(by_day[:4]) > 4 * numpy.mean(by_day[13:16])  # winter, summer
 
 

@@ -110,6 +110,7 @@ class Evening:
     def __init__(self):
         self.lookups = [self.lookup] * 3
         self.known = ({}, {}, {})
+        self.scope = None
         self.values = {}
         self.time = (0, 1)
 

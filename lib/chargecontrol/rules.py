@@ -56,13 +56,64 @@ def _number(value, lookup):
     return value if isinstance(value, (int, float)) else value.value(lookup)
 
 
+class Scope:
+    """What formulas of rules may ask for, one for all wallboxes: the names of the one that is just
+    being asked, the rules' own and the parameters, and all that `world` knows (see Rules).
+    """
+
+    def __init__(self, world):
+        self.own = {}
+        for own in _OWN_NAMES.split():
+            self.own[own] = 0
+        self.parameters = {}
+        self._device = ""
+        self._ours = {"": 1, "cm": 1, "param": 1}
+        self.lookups = [self._looking(world.lookups[i], world.known[i]) for i in range(3)]
+
+    def enter(self, device, parameters):
+        """The rules of a wallbox (its id in lower case) are asked next."""
+        if self._device:
+            del self._ours[self._device]
+        self._device = device
+        self._ours[device] = 1
+        self.parameters = parameters
+
+    def _looking(self, lookup, known):
+        own = self.own
+        ours = self._ours
+
+        def look(name, field):
+            if name in ours:
+                if name == "param":
+                    return _number(self.parameters[field], look)
+                if field in own:
+                    return own[field]
+                if not name:
+                    try:
+                        return lookup(self._device, field)
+                    except KeyError:
+                        pass
+                return lookup(name, field)
+            try:
+                return known[name][field]
+            except KeyError:
+                value = lookup(name, field)
+                if name not in known:
+                    known[name] = {}
+                known[name][field] = value
+                return value
+
+        return look
+
+
 class Rules:
     """The rules of one wallbox at work.
 
     evse: Evse; sets: {id: set}; name: the set to start with; parameters: {id: value} instead of
     the sets' own; by_phase: the program asks for something that differs from phase to phase.
     world: what is around: lookups (of the house's phases); known, a dict for each of them, to be
-    emptied before each cycle and with each write: what was looked up; now() -> (minute of the day,
+    emptied before each cycle and with each write: what was looked up; scope, None until the first
+    Rules are made; now() -> (minute of the day,
     weekday Sunday = 0) or None while the clock is not trusted; write(object, field, value).
 
     After wish(): reason (code, arguments), and by_surplus: a rule with the PV option decided.
@@ -79,48 +130,18 @@ class Rules:
             merged.update(other[2])
         merged.update(sets[name][2])
         merged.update(parameters)
-        self._parameters = self._present = merged
-        self._own = {}
-        for own in _OWN_NAMES.split():
-            self._own[own] = 0
-        self._show_surplus(0, 0)
-        self._lookups = [self._looking(world.lookups[i], world.known[i]) for i in range(3)]
+        self._parameters = merged
+        self._device = evse.id.lower()
+        if not world.scope:
+            world.scope = Scope(world)
+        self._scope = world.scope
+        self._own = world.scope.own
         self._undercuts = {}  # until when a rule goes on, by its number * 4 + line
         self._triggers = {}  # {rule's number: (until, variable)}
         self._text = (None, None)  # of the last failure, so that it is put into words once
         self._failure = None
         self.reason = None
         self.by_surplus = False
-
-    def _looking(self, lookup, known):
-        """A lookup that knows the wallbox's own names, the rules' and the parameters, too."""
-        own = self._own
-        device = self._evse.id.lower()
-
-        ours = {"": 1, "cm": 1, device: 1, "param": 1}
-
-        def look(name, field):
-            if name in ours:
-                if name == "param":
-                    return _number(self._present[field], look)
-                if field in own:
-                    return own[field]
-                if not name:
-                    try:
-                        return lookup(device, field)
-                    except KeyError:
-                        pass
-                return lookup(name, field)
-            try:
-                return known[name][field]
-            except KeyError:
-                value = lookup(name, field)
-                if name not in known:
-                    known[name] = {}
-                known[name][field] = value
-                return value
-
-        return look
 
     def wish(self, now_ms, surplus_ma, ma_per_w):
         """The current wanted, mA on each phase in use; 0: pause.
@@ -132,7 +153,8 @@ class Rules:
         own = self._own
         own["surplus_pcur"] = surplus_ma
         own["_ma_per_w"] = ma_per_w
-        self._present = self._parameters
+        self._scope.enter(self._device, self._parameters)
+        self._show_surplus(0, 0)
         self._now_ms = now_ms
         self._failure = None
         self._timeless = False
@@ -141,7 +163,7 @@ class Rules:
         result = (_MAX_MA + 1, None, False)
         for line in range(3):
             if (evse.lines or 1) >> line & 1:
-                found = self._of_line(line, self._lookups[evse.house_phase(line)])
+                found = self._of_line(line, self._scope.lookups[evse.house_phase(line)])
                 if found[0] < result[0]:
                     result = found
                 if not self._by_phase:
@@ -298,9 +320,10 @@ class Rules:
         """Sets a variable or a parameter, or starts a trigger."""
         target = rule[_TARGET]
         if action == _PARAMETER:
-            if self._present is self._parameters:
-                self._present = dict(self._parameters)
-            self._present[target] = value
+            scope = self._scope
+            if scope.parameters is self._parameters:
+                scope.parameters = dict(self._parameters)
+            scope.parameters[target] = value
             return
         if not target[0]:
             self._own[target[1]] = value
