@@ -174,9 +174,11 @@ class Check:
         wanted = _PLACES[kind].get(template, "bus | host")
         if len(places) != (1 if wanted else 0) or places and places[0] not in wanted:
             raise SettingsError(field, "place", wanted or "-")
-        for name, its in (("measure", "virtual"), ("formulas", "expression")):
-            if kind == "meter" and bool(item[name]) != (template == its):
-                raise SettingsError(field + "." + name, name)
+        if kind == "meter":
+            if bool(item["measure"]) != (template == "virtual"):
+                raise SettingsError(field + ".measure", "measure")
+            if bool(item["formulas"]) != (template == "expression"):
+                raise SettingsError(field + ".formulas", "formulas")
         if template in _PLACES[kind]:
             return
         if places[0] == "bus":

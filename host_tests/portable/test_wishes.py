@@ -7,7 +7,6 @@ import sys
 from chargecontrol import plans
 from chargecontrol.limits import Limit, Reason
 from controller import rule_store
-from controller.plan_store import PlanError
 from controller.refusal import Refusal
 from controller.unload import unload
 from controller.wishes import Wishes
@@ -247,14 +246,14 @@ def test_bad_plans_change_nothing():
     ):
         try:
             wishes.set_plan("E1", [good, entry])
-        except PlanError as error:
+        except Refusal as error:
             assert error.field == field and str(error) != error.text("de"), str(error)
         else:
             raise AssertionError(entry)
     for entries in (5, [good] * 97):
         try:
             wishes.set_plan("E1", entries)
-        except PlanError as error:
+        except Refusal as error:
             assert error.field == "cplan"
         else:
             raise AssertionError(entries)

@@ -16,6 +16,10 @@ negative ones (unbalance), a rise may give room to others, so whoever such a row
 is asked again as soon as he fits, and the one whose rise would help rises first.
 """
 
+from micropython import const
+
+_STRIDE_MA = const(500)  # where some wait for others to rise, nobody is more exact than this
+
 
 class Row:
     """One constraint: integer weights in the order of the EVSEs; 0: not in this row.
@@ -248,7 +252,7 @@ class _Filling:
                     elif those:
                         givers += those
                         missing //= sum([weights[i] for i in those])
-                        needed = max(needed, following - 1 - missing)
+                        needed = max(needed, following + max(_STRIDE_MA, -1 - missing))
                     else:
                         break
                 at += 1
@@ -259,9 +263,10 @@ class _Filling:
                 elif level > following and not above:
                     most = min(most, level - 1)
                 else:
-                    # By a part of what both can use: others may turn out to need the room.
+                    # By half of what both can use: others may turn out to need the room.
                     i = min([(ma[i], self.evses[i].id, i) for i in givers])[2]
-                    by_ma = min(self.level((), [i]) - ma[i], spare) // 4
+                    by_ma = min(self.level((), [i]) - ma[i], spare)
+                    by_ma = min(by_ma, max(by_ma // 2, _STRIDE_MA))
                     by_ma -= by_ma % self.steps[i]
                     self.rise(i, by_ma if by_ma > 0 else None)
                     return 0
