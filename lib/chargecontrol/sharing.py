@@ -18,7 +18,8 @@ is asked again as soon as he fits, and the one whose rise would help rises first
 
 from micropython import const
 
-_STRIDE_MA = const(500)  # where some wait for others to rise, nobody is more exact than this
+_PUSH_MA = const(100)  # who rises for another does so by no less than this
+_ASK_MA = const(500)  # who waits for his minimum is asked no more often than after this
 
 
 class Row:
@@ -252,7 +253,7 @@ class _Filling:
                     elif those:
                         givers += those
                         missing //= sum([weights[i] for i in those])
-                        needed = max(needed, following + max(_STRIDE_MA, -1 - missing))
+                        needed = max(needed, following + max(_ASK_MA, -1 - missing))
                     else:
                         break
                 at += 1
@@ -263,10 +264,10 @@ class _Filling:
                 elif level > following and not above:
                     most = min(most, level - 1)
                 else:
-                    # By half of what both can use: others may turn out to need the room.
+                    # By a quarter of what both can use: he is not the only one who needs the room.
                     i = min([(ma[i], self.evses[i].id, i) for i in givers])[2]
                     by_ma = min(self.level((), [i]) - ma[i], spare)
-                    by_ma = min(by_ma, max(by_ma // 2, _STRIDE_MA))
+                    by_ma = min(by_ma, max(by_ma // 4, _PUSH_MA))
                     by_ma -= by_ma % self.steps[i]
                     self.rise(i, by_ma if by_ma > 0 else None)
                     return 0
