@@ -104,6 +104,7 @@ def test_shipped_sets_find_the_names_that_they_ask_for(door):
 
 
 def test_a_fault_is_named_and_nothing_taken(door):
+    assert post(door, "/api/rules", RULES)[0] == 200
     before = get(door, "/api/rules")
     bad = json.loads(json.dumps(RULES))
     bad["sets"][0]["rules"][0]["condition"] = {"type": "surplus", "value": "1 +"}
