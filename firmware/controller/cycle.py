@@ -5,6 +5,7 @@ from micropython import const
 from controller.wake import Wake
 
 _PERIOD_MS = const(1000)
+_NEVER_MS = const(-60000)
 
 
 class Cycle:
@@ -42,6 +43,7 @@ class Cycle:
         site = controller.site
         devices = controller.devices
         settings = controller.settings.doc["site"]
+        manages = settings["load_management"]
         for device in controller.sampled:
             device.sample(now_ms)
         for evse in site.evses:
@@ -63,9 +65,9 @@ class Cycle:
             controller.wishes.update(now_ms)
         site.decide(now_ms, controller.contacts.stable, lookups)
         for evse in site.evses:
-            devices[evse.id].order(evse.setpoint_ma if settings["load_management"] else None)
+            devices[evse.id].order(evse.setpoint_ma if manages else None)
         for id, left_ma in controller.disabled.items():
-            devices[id].order(left_ma[settings["disable_policy"]])
+            devices[id].order(left_ma[settings["disable_policy"]] if manages else None)
         self.count += 1
         self.took_ms = self._clock.now_ms() - now_ms
 
@@ -78,7 +80,9 @@ class Cycle:
         read_ms = None
         for device in self._controller.consumers:
             currents = None if device.com_error else phase_currents(device.readings)
-            if currents is None:
+            if currents is None or device.read_ms is None:
+                if house.read_ms is None:
+                    house.read_ms = _NEVER_MS  # lost, not absent
                 return
             total_ma = [total_ma[n] + max(0, currents[n]) for n in range(3)]
             read_ms = min(read_ms or device.read_ms, device.read_ms)
@@ -97,7 +101,7 @@ def _observe(evse, device, meter):
     evse.read_ms = device.read_ms
     evse.state = readings.get("state")
     energy_wh = readings.get("energy_wh")
-    if meter and not meter.com_error:
+    if meter and not meter.com_error and meter.read_ms is not None:
         evse.read_ms = meter.read_ms
         readings = meter.readings
         energy_wh = readings.get("import_wh")

@@ -6,6 +6,7 @@ from controller.settings_view import schema
 # What a device is made of: another value needs a start.
 _MADE_OF = (
     "template enabled bus host port unit input pulses_per_kwh measure formulas failsafe_current_ma"
+    " role phases"
 ).split()
 
 
@@ -28,14 +29,19 @@ def _devices(controller, section, configs):
     here = [id for id in controller.devices if id[0] == section[0].upper()]
     known = [config["id"] for config in configs]
     restart = bool([id for id in here if id not in known])
+    made_of = _MADE_OF if section == "meters" else _MADE_OF[:-1]  # phases of a box change live
     for config in configs:
         device = controller.devices.get(config["id"])
         if device is None:
             restart = restart or config["enabled"]
-        elif [name for name in _MADE_OF if config.get(name) != device.config.get(name)]:
+        elif [name for name in made_of if config.get(name) != device.config.get(name)]:
             restart = True
+        elif config["id"] in controller.disabled:
+            restart = restart or config != device.config
         else:
             device.config = config
+            if config.get("current_limit") is not None:
+                controller.need_wishes()
             evse = controller.evses.get(config["id"])
             if evse:
                 evse.configure(config)

@@ -36,6 +36,7 @@ class Evse:
 
     def __init__(self, config, step_ma):
         self.step_ma = step_ma
+        self._wired = 0
         self.configure(config)
         self.max_ma = 0
         self.charging = False
@@ -60,7 +61,7 @@ class Evse:
         self.plugged_wh = 0
         self.charging_ms = 0
         self.place_ms = None  # since when it is served
-        self._looked_ms = 0
+        self._looked_ms = self._told_ms = 0
         self._over_ms = None
         self._unplug()
 
@@ -68,15 +69,17 @@ class Evse:
         """Takes changed settings; what is known of the car stays."""
         self.id = config["id"]
         self.priority = config["priority"]
-        self.min_ma = config["min_current_ma"]
+        self.min_ma = -(-config["min_current_ma"] // self.step_ma) * self.step_ma
         self.config_max_ma = config["max_current_ma"]
         self.failsafe_ma = config["failsafe_current_ma"]
         self.phase_rotation = config["phase_rotation"]
         self.group = config.get("group")
         self.first_come = config.get("first_come_first_served", False)
-        self._wired = (1 << config["phases"]) - 1
         self._detect = config.get("detect_phases", True)
-        self._use(self._wired)
+        wired = (1 << config["phases"]) - 1
+        if wired != self._wired:
+            self._wired = wired
+            self._use(wired)
 
     def _use(self, lines):
         self.lines = lines
@@ -110,15 +113,15 @@ class Evse:
     def counted_ma(self, now_ms, line):
         """What it draws on a line (0..2) whatever it is told.
 
-        A silent box: its last order, later its fail-safe current. One that does not follow: what
-        it is measured to draw.
+        A silent box: its last order, later, or where none is known, its fail-safe current. One
+        that does not follow: what it is measured to draw.
         """
         if self.slow:
             return self.measured_ma[line]
-        if self.silent_since_ms is None or self.sent_ma is None or not self.lines >> line & 1:
+        if self.silent_since_ms is None or not self.lines >> line & 1:
             return 0
         failed_safe = now_ms - self.silent_since_ms >= _SILENT_FAILSAFE_MS
-        return self.failsafe_ma if failed_safe else self.sent_ma
+        return self.failsafe_ma if failed_safe or self.sent_ma is None else self.sent_ma
 
     def exceeds(self, current_ma):
         """True where it draws clearly more than a current (mA)."""
@@ -134,8 +137,8 @@ class Evse:
         self._peak_ma = self._part_ms = 0
         self._use(self._wired)
 
-    def look(self, now_ms):
-        """Takes in what the caller has set, before the rows are made."""
+    def look(self, now_ms, told=True):
+        """Takes in what the caller has set, before the rows are made. told: it gets orders."""
         state = self.state
         active = state in ("C", "D")
         silent = self.silent_since_ms is not None
@@ -161,8 +164,12 @@ class Evse:
         if lines and not silent:
             self.charging_ms += now_ms - self._looked_ms
         self._looked_ms = now_ms
-        sent_ma = self.sent_ma
-        if silent or sent_ma is None or not self.exceeds(sent_ma):
+        sent_ma = order_ma = self.sent_ma
+        if not told or silent or (sent_ma is not None and sent_ma <= self.setpoint_ma):
+            self._told_ms = now_ms
+        elif now_ms - self._told_ms >= _SLOW_MS:
+            order_ma = self.setpoint_ma  # it does not take the order: it does not obey
+        if not told or silent or order_ma is None or not self.exceeds(order_ma):
             self._over_ms = None
         elif self._over_ms is None:
             self._over_ms = self.read_ms

@@ -21,7 +21,7 @@ class Feeder:
 
     id: "house", "evses", or a group's; evses: all behind it; limits: [Limit], those from the
     settings in set_limits; meter_id: of its own meter, which sees these EVSEs and other loads, or
-    None.
+    None; inner: the groups right in it whose loads count here, too, where it has no meter.
 
     Set by the caller: reading_ma (what that meter says on each phase, feed-in negative, None: it
     does not say) and read_ms; without a meter load_ma (what others draw), with read_ms where that
@@ -36,6 +36,7 @@ class Feeder:
         self.id = id
         self.prefix = "" if id == "house" else id + "."
         self.evses = []
+        self.inner = []
         self.limits = []
         self.set_limits = []
         self.reserve_ma = 0
@@ -106,7 +107,7 @@ class Feeder:
             before, after = drawn
             for line in range(3):
                 if evse.silent_since_ms is not None:
-                    least, most = 0, max(measured_ma[line], evse.sent_ma or 0)
+                    least, most = 0, evse.counted_ma(now_ms, line)
                 else:
                     least, most = before[line], after[line]
                     if least > most:
@@ -158,7 +159,8 @@ class Feeder:
     def base_ma(self, phase):
         """What others than EVSEs draw on a phase (0..2)."""
         if self.meter_id is None:
-            return self.load_ma[phase]
+            inner = [max(0, feeder.base_ma(phase)) for feeder in self.inner]
+            return self.load_ma[phase] + sum(inner)
         bases = [base[phase] for base in self._bases]
         if len(bases) == _HISTORY:
             first, middle, last = bases

@@ -73,7 +73,7 @@ class Site:
         evses = self.evses
         for evse in evses:
             evse.remember()
-            evse.look(now_ms)
+            evse.look(now_ms, self._manages)
         self._limit(now_ms, ready, lookups)
         rows = self._rows(now_ms)
         lost = [feeder for feeder in self.feeders if feeder.trust == "lost"]
@@ -123,6 +123,7 @@ class Site:
         rows = []
         for feeder in self.feeders:
             feeder.take(now_ms)
+        for feeder in self.feeders:
             feeder.share_out(now_ms)
             members = None if feeder.evses is evses else feeder.evses
             if feeder.limited:

@@ -9,13 +9,17 @@ GROUP = ("max_current", "max_power")
 
 
 def feeders(site, settings, groups):
-    """[Feeder], the house first. Those that the site has already keep what they know."""
+    """[Feeder], the house first. Those that the site has already keep what they know, unless
+    they have another meter now."""
     known = {feeder.id: feeder for feeder in site.feeders}
     failsafe_ma = settings["failsafe_current_ma"]
     made = []
 
-    def add(id, names, config, evses, prefix):
-        feeder = known.get(id) or Feeder(id)
+    def add(id, names, config, evses, prefix, meter_id=None):
+        feeder = known.get(id)
+        if feeder is None or feeder.meter_id != meter_id:
+            feeder = Feeder(id)
+            feeder.meter_id = meter_id
         feeder.evses = evses
         feeder.voltage_v = settings["voltage_v"]
         # The power of the house is spread over its phases: that protects each of them, too.
@@ -29,8 +33,7 @@ def feeders(site, settings, groups):
         made.append(feeder)
         return feeder
 
-    house = add("house", HOUSE, settings, site.evses, "")
-    house.meter_id = site.grid_id
+    house = add("house", HOUSE, settings, site.evses, "", site.grid_id)
     house.reserve_ma = settings["reserve_current_ma"]
     if settings.get(EVSES[0]) is not None or settings.get(EVSES[1]) is not None:
         add("evses", EVSES, settings, site.evses, "")
@@ -38,9 +41,10 @@ def feeders(site, settings, groups):
     for group in groups:
         id = group["id"]
         members = [evse for evse in site.evses if id in _above(evse.group, parents)]
-        feeder = add(id, GROUP, group, members, id + ".")
-        feeder.meter_id = group.get("meter")
+        feeder = add(id, GROUP, group, members, id + ".", group.get("meter"))
         feeder.reserve_ma = group.get("reserve_current_ma", 0)
+    for feeder in made:
+        feeder.inner = [inner for inner in made if parents.get(inner.id) == feeder.id]
     return made
 
 
