@@ -189,7 +189,8 @@ def test_the_heap_gets_back_what_the_doors_use_now_and_then():
     unused = lowest() - before
     site.use_all()
     kept = lowest() - before
-    print("a site keeps %d, used %d bytes; these modules have %d" % (unused, kept, loaded - before))
+    text = "a site keeps %d, used %d bytes; these modules have %d"
+    print(text % (unused, kept, loaded - before))
     assert loaded - before > 12000
     # The variable that it got; the smallest of these modules has 1056 bytes.
     assert kept - unused < 600
