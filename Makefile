@@ -9,7 +9,7 @@ PIP := $(PY) -m pip install -q --disable-pip-version-check --require-hashes
 flag = $(if $(filter-out 0 1,$($1)),$(error $1 is "$($1)"; allowed: 1, 0),$(if $(filter 1,$($1)),$2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test lint bench year build deploy flash clean
+.PHONY: help setup sim test lint bench year days build deploy flash clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## /\1@/p' Makefile | awk -F' *@' \
@@ -50,6 +50,9 @@ bench: setup ## the budgets: heap, contact to wire, formula, bus, /cnf @[JSON=1]
 
 year: setup ## a simulated year of charging: figures and build/year/year.png @[DAYS=365 SEED=1 JOBS=2]
 	@DAYS=$(DAYS) SEED=$(SEED) JOBS=$(JOBS) $(PY) -m tools.year
+
+days: setup ## whole days with the sun: figures and a picture each in build/days @[DAY= SEED=1 SEEDS=1 JOBS=2]
+	@DAY=$(DAY) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS) $(PY) -m tools.days
 
 build: setup ## the compiled tree and its size
 	@$(PY) tools/build.py --rom

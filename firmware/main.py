@@ -36,6 +36,7 @@ def _open_doors(controller):
     door.route("/ui", "doors.cnf_api")
     door.route("/api/rules", "doors.rules_api")
     door.route("/api", "doors.settings_api")
+    door.route("/power_manager", "doors.power_manager_api")
     gc.collect()
     controller.supervisor.start("http", door.run)
     controller.log("ready")

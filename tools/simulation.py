@@ -38,7 +38,7 @@ class SimError(Exception):
 
 
 _NAMES = {"M1": "Grid", "E1": "Garage", "E2": "Carport"}
-_ROLES = {"grid": "grid", "house": "consumption", "pv": "generation"}
+_ROLES = {"grid": "grid", "house": "consumption", "pv": "generation", "battery": "storage_home"}
 
 
 def settings(twin, http_port):

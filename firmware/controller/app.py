@@ -49,7 +49,7 @@ class Controller:
     leds: dict
     button: dict
     kept: "dict | None"
-    counters = specials = wishes = None
+    counters = specials = wishes = power = None
 
     def __init__(self):
         # What lives long is made now: often collected, it lies close together.
@@ -122,6 +122,25 @@ class Controller:
 
             self.wishes = Wishes(self)
         return self.wishes
+
+    def power_wanted(self):
+        """True where the settings ask for the power manager from the start."""
+        config = self.settings.doc["power_manager"]
+        return bool(
+            config["excess_charging_enable"]
+            or config["default_mode"]
+            or config["phase_switching_mode"]
+            or self.settings.doc["dynamic_load"]["enabled"]
+        )
+
+    def need_power(self):
+        """The power manager: charge modes, surplus, phases, dynamic load; asked in each cycle."""
+        if not self.power:
+            from chargecontrol.power_manager import PowerManager
+
+            doc = self.settings.doc
+            self.power = PowerManager(self.site, doc["power_manager"], doc["dynamic_load"])
+        return self.power
 
     def contact_changed(self, number, contact):
         """A contact's stable state changed."""

@@ -63,9 +63,14 @@ class Cycle:
             controller.get_specials().update(now_ms)
         if controller.wishes:
             controller.wishes.update(now_ms)
+        if controller.power:
+            from controller import power_inputs
+
+            power_inputs.update(controller, now_ms)
         site.decide(now_ms, controller.contacts.stable, lookups)
         for evse in site.evses:
-            devices[evse.id].order(evse.setpoint_ma if manages else None)
+            phases = evse.ordered_phases if manages else None
+            devices[evse.id].order(evse.setpoint_ma if manages else None, phases)
         for id, left_ma in controller.disabled.items():
             devices[id].order(left_ma[settings["disable_policy"]] if manages else None)
         self.count += 1

@@ -26,10 +26,17 @@ class Device:
     readings: what the template decodes (integers, units in the names); read_ms: when its first,
     most urgent block was last read, or None; com_error: it does not answer; problem: what is wrong
     with the connection, complaint: what it refused or took differently (sentences or None).
-    setpoint_ma is what the cycle ordered, sent_ma what the box has confirmed. setup: what it is
-    still to be told before all else, None where that is to begin (device_setup.py, which also
-    uses stored, read, write and ask).
+    setpoint_ma is what the cycle ordered, sent_ma what the box has confirmed; ordered_phases and
+    sent_phases likewise (1, 3, None: not known), where it is switchable between them. setup: what
+    it is still to be told before all else, None where that is to begin (device_setup.py, which
+    also uses stored, phases_ms, phase_tries, read, write and ask).
     """
+
+    # Of the class, so that they cost nothing where a device does not switch.
+    switchable = False
+    ordered_phases = sent_phases = None
+    phases_ms = None  # when its phases are to be looked at or told; None: never
+    phase_tries = 0
 
     def __init__(self, config, template, link):
         self.id = config["id"]
@@ -56,8 +63,18 @@ class Device:
         self._watchdog_ms = 0
         self.wake = None
 
-    def order(self, setpoint_ma):
-        """Takes the cycle's setpoint and wakes the link where it is new."""
+    def order(self, setpoint_ma, phases=None):
+        """Takes the cycle's setpoint and wakes the link where it is new.
+
+        phases: 1 or 3, told to the box while it is confirmed to pause; None: as they are.
+        """
+        if phases != self.ordered_phases:
+            self.ordered_phases = phases
+            self.phase_tries = 0
+            if self.phases_ms is not None:
+                self.phases_ms = 0
+                if self.wake:
+                    self.wake.set()
         if setpoint_ma != self.setpoint_ma:
             self.setpoint_ma = setpoint_ma
             if self.wake:
@@ -84,6 +101,8 @@ class Device:
             refresh_ms = 0 if self.sent_ma != self.setpoint_ma else self.sent_at_ms + said_again_ms
             if refresh_ms < when_ms:
                 when_ms, job = refresh_ms, "setpoint"
+        if self.phases_ms is not None and self.phases_ms < when_ms:
+            when_ms, job = self.phases_ms, "phases"
         if self.template.watchdog and self._watchdog_ms < when_ms:
             when_ms, job = self._watchdog_ms, "watchdog"
         return max(when_ms, self._not_before_ms), job
@@ -95,6 +114,11 @@ class Device:
                 from controller import device_setup  # in RAM only while there is need for it
 
                 await device_setup.step(self, clock)
+            elif job == "phases":
+                from controller import device_setup
+
+                await device_setup.phases(self, clock)
+                device_setup.leave()
             elif job == "setpoint":
                 await self._write_setpoint(clock)
             elif job == "watchdog":
@@ -176,6 +200,8 @@ class Device:
         self.problem = str(error)
         self.setup = None  # it may have been restarted: told everything anew when it is back
         self.sent_ma = None
+        if self.switchable:
+            self.sent_phases = None
         self._not_before_ms = now_ms + min(_DEAD_MAX_MS, _DEAD_SHARE * (now_ms - began_ms))
 
 

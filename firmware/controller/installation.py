@@ -80,6 +80,10 @@ class Installation:
             device = PushedEvse(config)
         else:
             device = self._device(config)
+        if config["phase_relay"]:
+            from controller.phase_relay import PhaseRelay
+
+            PhaseRelay(device, self._board.relays[config["phase_relay"] - 1])
         template = device.template
         evse = Evse(config, template.step_ma if template else _STEP_MA)
         fit(evse, device)
@@ -91,9 +95,8 @@ class Installation:
 
     def _device(self, config):
         name = config["template"]
-        if name not in self._templates:
+        if name not in self._templates and name != "sunspec":
             self._templates[name] = Template(data.load_json("templates/%s.json" % name))
-        template = self._templates[name]
         if config["bus"]:
             if config["bus"] not in self._buses:
                 self._buses[config["bus"]] = self._rtu(config["bus"])
@@ -101,9 +104,22 @@ class Installation:
         else:
             link, devices = TcpLink(config["host"], config["port"]), []
             self.links.append((config["id"], link, devices))
-        device = Device(config, template, link)
+        device = self._on_link(config, link)
         devices.append(device)
         return device
+
+    def _on_link(self, config, link):
+        name = config["template"]
+        if name == "sunspec":
+            from controller.sunspec_device import SunSpecDevice
+
+            return SunSpecDevice(config, link)
+        template = self._templates[name]
+        if config.get("invert"):
+            from controller.inverted import Inverted
+
+            template = Inverted(template)
+        return Device(config, template, link)
 
     def _rtu(self, bus):
         line = self._doc["buses"].get(bus) or {"baudrate": 19200, "parity": "E", "stop": 1}

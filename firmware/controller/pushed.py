@@ -12,6 +12,8 @@ class PushedMeter:
     """
 
     template = None
+    switchable = False  # no driver can be told phases; a relay can switch them
+    sent_phases = None
     setpoint_ma = sent_ma = complaint = None
 
     def __init__(self, config):
@@ -27,6 +29,10 @@ class PushedMeter:
 
     def push(self, readings, now_ms):
         """Takes new readings beside those that it has."""
+        if self.config.get("invert"):
+            from controller.inverted import turn
+
+            turn(readings)
         self.readings.update(readings)
         # An energy alone says nothing of the load: where there is more, that has to come again.
         if "power_w" in readings or "state" in readings or "power_w" not in self.readings:
@@ -53,6 +59,6 @@ class PushedEvse(PushedMeter):
     was last answered.
     """
 
-    def order(self, setpoint_ma):
+    def order(self, setpoint_ma, _phases=None):
         """Takes the cycle's setpoint; the next answer has it."""
         self.setpoint_ma = setpoint_ma

@@ -6,7 +6,7 @@ from controller.settings_view import schema
 # What a device is made of: another value needs a start.
 _MADE_OF = (
     "template enabled bus host port unit input pulses_per_kwh measure formulas failsafe_current_ma"
-    " role phases"
+    " phase_relay phase_switching invert role phases"
 ).split()
 
 
@@ -17,6 +17,10 @@ def take(controller, sections):
     for section in sections:
         if section == "evses" or section == "meters":
             restart = _devices(controller, section, doc[section]) or restart
+        elif section == "power_manager" or section == "dynamic_load":
+            if controller.power or controller.power_wanted():
+                power = controller.need_power()
+                power.configure(doc["power_manager"], doc["dynamic_load"])
         elif section == "clock":
             controller.clock.set_zone(doc["clock"]["tz"])
         elif schema(controller.settings, section)["restart"]:

@@ -8,8 +8,8 @@ class Settings:
     flash could not be used (its sections then have their defaults).
 
     controller/settings_check.py reads and changes it, controller/settings_view.py shows it.
-    ports: what ids of inputs and rs485 ports the board has. unused: sections on flash that are not
-    understood; they are kept there until set anew.
+    ports: what ids of inputs, rs485 ports and relays the board has. unused: sections on flash that
+    are not understood; they are kept there until set anew.
     """
 
     def __init__(self, store, load_json, board):
@@ -17,7 +17,7 @@ class Settings:
         self.load_json = load_json
         self.ports = {
             group: [part.get("id") for part in board.get(group) or ()]
-            for group in ("inputs", "rs485")
+            for group in ("inputs", "rs485", "relays")
         }
         self.unused = {}
         self.doc = {}

@@ -72,11 +72,15 @@ def changes(settings, patch):
     whole = dict(settings.doc)
     whole.update(new)
     _references(whole)
+    if "power_manager" in new or "dynamic_load" in new:
+        from controller import power_check
+
+        power_check.need_room(new)
     return new
 
 
 def _references(doc):
-    """Raise SettingsError where a device or group names another that is not there."""
+    """Raise SettingsError where a value does not go with another, or names what is not there."""
     meters = [meter["id"] for meter in doc["meters"]]
     grids = [meter["id"] for meter in doc["meters"] if meter["role"] == "grid"]
     if len(grids) > 1:
@@ -89,12 +93,22 @@ def _references(doc):
                 wanted = item.get(name)
                 if wanted is not None and wanted not in there:
                     raise SettingsError("%s[%d].%s" % (section, i, name), "not_there", wanted)
+    relays = [evse["phase_relay"] for evse in doc["evses"] if evse["phase_relay"]]
+    for relay in relays:
+        if relays.count(relay) > 1:
+            raise SettingsError("evses", "twice", relay)
     for group in parents:
         at = parents[group]
         for _ in parents:
             at = parents.get(at)
         if at is not None:
             raise SettingsError("groups", "circle", group)
+    power = doc["power_manager"]
+    if power["excess_charging_enable"] or power["default_mode"] or doc["dynamic_load"]["enabled"]:
+        from controller import power_check
+
+        for error in power_check.faults(doc):
+            raise error
 
 
 class Check:
@@ -163,6 +177,8 @@ class Check:
             self._device(section["device"], item, field)
         if item.get("input") is not None:
             self._port("inputs", item["input"], field + ".input")
+        if item.get("phase_relay") is not None:
+            self._port("relays", item["phase_relay"], field + ".phase_relay")
         return item
 
     def _device(self, kind, item, field):

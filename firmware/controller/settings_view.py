@@ -12,6 +12,8 @@ SECTIONS = (
     "groups",
     "buses",
     "contacts",
+    "power_manager",
+    "dynamic_load",
     "network",
     "clock",
     "http",

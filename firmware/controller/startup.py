@@ -124,6 +124,8 @@ def _make_site(controller, board):
     wanted = [c for c in doc["evses"] if c["current_limit"] is not None]
     if wanted or [n for n in ("rules.json", "plans.json") if controller.store.load(n)[0]]:
         controller.need_wishes()
+    if controller.power_wanted():
+        controller.need_power()
 
 
 def start(controller):

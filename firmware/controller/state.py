@@ -60,6 +60,7 @@ def _device(device, now_ms):
 
 
 def _evses(controller, lang):
+    power = controller.power
     for evse in controller.site.evses:
         now_ms = controller.clock.now_ms()
         device = controller.devices[evse.id]
@@ -72,6 +73,12 @@ def _evses(controller, lang):
         document["group"] = evse.group
         document["wish_ma"] = evse.wish_ma
         document["reason"] = _reason(lang, evse.reason, now_ms, evse.setpoint_ma)
+        if power:
+            document["mode"] = power.mode_of(evse.id)
+            document["waits"] = [
+                _reason(lang, Reason(code, arguments, now_ms, "power_manager", until_ms), now_ms)
+                for code, arguments, until_ms in power.waits(evse.id)
+            ]
         yield document
     for id in controller.disabled:
         device = controller.devices[id]
@@ -92,6 +99,27 @@ def _surplus_error(controller):
     """What is wrong with the owner's formula of the solar surplus, or None."""
     error = controller.counters and controller.counters.surplus_error
     return str(error) if error else None
+
+
+def _power(power, lang, now_ms):
+    """What the power manager knows of grid, battery and surplus, None where there is none."""
+    if not power:
+        return None
+    surplus = power.surplus
+    wrong = None
+    if surplus and surplus.battery_sign:
+        wrong = Reason("battery_sign_wrong", (), now_ms, "battery_inverted")
+    return {
+        "mode": power.mode,
+        "grid_w": power.grid_w,
+        "battery_w": power.battery_w,
+        "soc": power.soc,
+        "available_w": surplus and surplus.available_w,
+        "least_w": surplus and surplus.least_w,
+        "most_w": surplus and surplus.most_w,
+        "battery_sign": _reason(lang, wrong, now_ms),
+        "config_error_flags": power.config_error_flags,
+    }
 
 
 def _largest_block():
@@ -131,6 +159,7 @@ def state(controller, lang):
         "limits": _limits(site, lang, now_ms),
         "feeders": _feeders(site, lang, now_ms),
         "available_ma": list(site.available_ma),
+        "power_manager": _power(controller.power, lang, now_ms),
         "surplus_error": _surplus_error(controller),
         "grid_meter": _reason(lang, site.meter_reason, now_ms),
         "evses": _evses(controller, lang),

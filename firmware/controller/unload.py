@@ -15,6 +15,8 @@ SELDOM = (  # one text: a tuple of texts takes twice the room
     "controller.installation "
     "controller.password "
     "controller.plan_store "
+    "controller.power_check "
+    "controller.power_state "
     "controller.reconfigure "
     "controller.rule_store "
     "controller.settings_check "
@@ -25,12 +27,14 @@ SELDOM = (  # one text: a tuple of texts takes twice the room
     "controller.strict_json "
     "controller.timezone "
     "controller.variable_check "
+    "controller.sunspec_scan "
     "doors.cnf_api "
     "doors.cnf_devices "
     "doors.cnf_info "
     "doors.cnf_params "
     "doors.cnf_push "
     "doors.cnf_wishes "
+    "doors.power_manager_api "
     "doors.rules_api "
     "doors.settings_api "
     "formula.additive "
@@ -39,6 +43,8 @@ SELDOM = (  # one text: a tuple of texts takes twice the room
     "modbus.checker "
     "modbus.refusals "
     "modbus.setup "
+    "sunspec.choice "
+    "sunspec.scan "
 )
 
 

@@ -88,7 +88,7 @@ class Log:
 
 
 class Controller:
-    wishes = counters = specials = None
+    wishes = counters = specials = power = None
     version = "0.1.0"
 
     def __init__(self):
@@ -143,6 +143,17 @@ class Controller:
 
         self.wishes = self.wishes or Wishes(self)
         return self.wishes
+
+    def power_wanted(self):
+        return self.settings.doc["power_manager"]["excess_charging_enable"]
+
+    def need_power(self):
+        from chargecontrol.power_manager import PowerManager
+
+        doc = self.settings.doc
+        if not self.power:
+            self.power = PowerManager(self.site, doc["power_manager"], doc["dynamic_load"])
+        return self.power
 
     def restart(self):
         self.log.lines.append("restart")

@@ -106,7 +106,7 @@ class Controller:
     def __init__(self):
         self.clock = Clock()
         self.contacts = Contacts()
-        self.specials = self.counters = self.wishes = None
+        self.specials = self.counters = self.wishes = self.power = None
         grid = readings(4300, 9000, 8000, 2000, reactive_power_var=-120)
         fed_in = {"import_wh": 300, "export_wh": 5000}
         meters = [

@@ -31,7 +31,7 @@ class Thing:
         for name in fields:
             setattr(self, name, fields[name])
 
-    def order(self, setpoint_ma):
+    def order(self, setpoint_ma, _phases=None):
         self.ordered = setpoint_ma
 
 
@@ -54,6 +54,7 @@ def controller(**settings):
         sampled=[],
         counters=None,
         wishes=None,
+        power=None,
         settings=Thing(doc=doc, ports={}),
         variables=Thing(watched=False),
         names=Thing(lookups=(None,) * 3),

@@ -235,6 +235,24 @@ def test_keba_writes():
     assert every_ms <= device.failsafe_after_ms // 2 and writes == ((6, 5018, registers(60)),)
 
 
+def test_phases_are_switched_by_registers():
+    device = Template(load("keba_p30"))
+    assert setup.phase_write(device, 1) == (6, 5052, registers(0))
+    assert setup.phase_write(device, 3) == (6, 5052, registers(1))
+    one, three, able = setup.phase_checks(device)
+    assert one == (3, 1552, pack(">I", 0)) and three == (3, 1552, pack(">I", 1))
+    assert able == (3, 1550, pack(">I", 3))
+    device = Template(load("cfos_power_brain"))
+    assert setup.phase_write(device, 3) == (6, 8087, registers(0))
+    assert setup.phase_checks(device) == [(3, 8087, registers(1)), (3, 8087, registers(0))]
+    write = {"fc": 16, "address": 7, "type": "u32", "order": "lh"}
+    device = Template(evse(phase_switch={"1": dict(write, value=1), "3": dict(write, value=3)}))
+    assert setup.phase_write(device, 3) == (16, 7, registers(3, 0))
+    assert [check[0] for check in setup.phase_checks(device)] == [0, 0]
+    for name in ("heidelberg", "sdm630"):
+        assert Template(load(name)).phase_switch == b""
+
+
 def power_brain_registers(state, enabled):
     meter_data = pack(">QIIII", 1234567, 7000, 101, 99, 0)
     return {8092: registers(state, 160, enabled, 155), 8058: meter_data}

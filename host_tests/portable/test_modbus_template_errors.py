@@ -4,6 +4,7 @@ from modbus.template import Template, TemplateError
 
 _VALUE = "blocks[0].values[0]."
 _WRITE = {"fc": 6, "address": 1, "value": 1}
+_CHECKED = dict(_WRITE, check={"fc": 3, "address": 2})
 
 
 def block(data):
@@ -112,6 +113,17 @@ _WRONG = (
     (evse(init=[{"fc": 6, "address": 1, "value": -1}]), "init[0].value", "fit"),
     (evse(init=[{"fc": 6, "address": 1, "value": 1, "check": True}]), "init[0].check", "object"),
     (evse(init=[dict(_WRITE, check={"fc": 6, "address": 1})]), "init[0].check.fc", "3, 4"),
+    (evse(phase_switch=[]), "phase_switch", "object"),
+    (evse(phase_switch={"2": _WRITE}), "phase_switch.2", "1 3 able"),
+    (evse(phase_switch={"1": _WRITE}), "phase_switch.3", "object"),
+    (evse(phase_switch={"1": _WRITE, "3": {}}), "phase_switch.3.fc", "5, 6, 16"),
+    (evse(phase_switch={"1": _CHECKED, "3": _WRITE}), "phase_switch.3.check", "switch.1.check"),
+    (evse(phase_switch={"1": _WRITE, "3": _WRITE, "able": 3}), "phase_switch.able", "object"),
+    (
+        evse(phase_switch={"1": _WRITE, "3": _WRITE, "able": {"fc": 3, "address": 1}}),
+        "phase_switch.able.value",
+        "integer",
+    ),
     (evse(watchdog={"writes": []}), "watchdog.every_ms", "integer"),
     (evse(watchdog={"every_ms": 1000, "writes": [{}]}), "watchdog.writes[0].fc", "5, 6, 16"),
     (evse(failsafe_after_ms="30"), "failsafe_after_ms", "integer"),

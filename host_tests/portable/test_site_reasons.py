@@ -1,5 +1,6 @@
 """Every reason that a setpoint or limit can have is reached, with a sentence in both languages."""
 
+from fakes.power_reasons import CODES
 from fakes.site_world import Car, World, box
 
 from controller import data
@@ -16,8 +17,9 @@ WISHES = {
     "rule_none": ("night",),
     "clock_not_set": (),
 }
-# Said of EVSEs that the site does not decide on.
-OUTSIDE = {"disabled"}  # said by controller/state.py: such a box is not in the site
+# Said by controller/state.py: a box that is not in the site, and of a battery's meter; and those
+# of the power manager, which test_power_reasons.py has said.
+OUTSIDE = {"disabled", "battery_sign_wrong"} | set(CODES)
 
 
 class Heard:

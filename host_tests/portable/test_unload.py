@@ -72,7 +72,7 @@ class Wire:
         return part
 
     def write(self, data):
-        self.answer += data
+        self.answer = self.answer or bytes(data)  # a board doesn't keep all of it, either
 
     async def drain(self):
         pass

@@ -144,8 +144,9 @@ class Codes(ast.NodeVisitor):
         function = self.functions.get(getattr(node.func, "attr", getattr(node.func, "id", None)))
         if function:
             names = [each.arg for each in function.args.args if each.arg != "self"]
-            if "code" in names:
-                self.take(node.args[names.index("code")])
+            at = names.index("code") if "code" in names else len(node.args)
+            if at < len(node.args):  # else it comes with *
+                self.take(node.args[at])
         self.generic_visit(node)
 
 

@@ -1,16 +1,23 @@
 """The register maps and the physics behind them, without any wire."""
 
+import asyncio
+import random
 import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.data import load_json
+from controller.device import Device
+from controller.links import TcpLink
+from modbus.template import Template
 from tools.twin.config import DEFAULTS
 from tools.twin.heidelberg import Heidelberg
 from tools.twin.keba import Keba
 from tools.twin.pdu import crc16, handle
 from tools.twin.physics import WH, Car, Energy, rotated
 from tools.twin.sdm630 import Sdm630
+from tools.twin.tcp import TcpServer
 
 CAR = DEFAULTS["cars"]["E1"]
 
@@ -188,6 +195,70 @@ def test_keba_enable_limit_and_watchdog():
     assert box.current_ma == [5900] * 3
     put(box, 5004, 12000)
     assert not box.failsafe
+
+
+def test_keba_switches_phases_after_a_while():
+    time = Time()
+    box = keba(time)
+    live(box, time, 8)
+    assert ask(box, 3, 1550, 2) == (0, 3) and ask(box, 3, 1552, 2) == (0, 1)
+    put(box, 5014, 0)
+    live(box, time, 5)
+    assert put(box, 5052, 0) == 0 and ask(box, 3, 1552, 2) == (0, 1)
+    live(box, time, 2)
+    assert ask(box, 3, 1552, 2) == (0, 0) and box.report()["phases"] == 1
+    put(box, 5014, 1)
+    assert live(box, time, 8) == [31900, 0, 0]
+    assert box.report()["switched_under_load"] == 0
+    put(box, 5052, 1)
+    assert live(box, time, 8) == [31900] * 3
+    assert box.report()["switched_under_load"] == 1
+    assert put(box, 5052, 2) == 3 and put(box, 5050, 5) == 3
+    put(box, 5050, 0)
+    put(box, 5052, 0)
+    live(box, time, 2)
+    assert ask(box, 3, 1550, 2) == (0, 0) and ask(box, 3, 1552, 2) == (0, 1)
+
+
+def test_the_controller_switches_the_phases_of_a_keba_over_tcp():
+    time = Time()
+    box = keba(time)
+    server = TcpServer(box, 0, random.Random(1))
+
+    async def serve(device, seconds, setpoint_ma, phases):
+        device.order(setpoint_ma, phases)
+        until_ms = time.ms + 1000 * seconds
+        while time.ms < until_ms:
+            when_ms, job = device.due(time.ms)
+            if device.urgent(time.ms):
+                job, when_ms = "setpoint", time.ms
+            if when_ms <= time.ms:
+                await device.work(job, time.ms, time)
+            else:
+                live(box, time, 0.1)
+
+    async def whole():
+        await server.start("127.0.0.1", 0)
+        config = {"id": "E2", "unit": box.unit, "failsafe_current_ma": 6000}
+        template = Template(load_json("templates/keba_p30.json"))
+        device = Device(config, template, TcpLink("127.0.0.1", server.port))
+        await serve(device, 10, 16000, 3)
+        assert device.switchable and device.sent_phases == 3 and box.current_ma == [15900] * 3
+        await serve(device, 10, 16000, 1)
+        assert box.current_ma == [15900] * 3 and device.sent_phases == 3
+        await serve(device, 4, 0, None)
+        await serve(device, 4, 0, 1)
+        assert device.sent_phases == 1 and device.complaint is None
+        await serve(device, 10, 16000, 1)
+        assert box.current_ma == [15900, 0, 0]
+        await serve(device, 4, 0, None)
+        await serve(device, 4, 0, 3)
+        await serve(device, 10, 16000, None)
+        assert device.sent_phases == 3 and box.current_ma == [15900] * 3
+        assert box.report()["switched_under_load"] == 0
+        await server.stop()
+
+    asyncio.run(asyncio.wait_for(whole(), 30))
 
 
 def test_a_reboot_loses_the_registers_and_is_silent_for_a_while():

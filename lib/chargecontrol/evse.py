@@ -26,7 +26,10 @@ class Evse:
     Set by the caller: state ("A" to "F", None: not known), measured_ma (own order L1..L3),
     read_ms, energy_wh, silent_since_ms (None while it answers), sent_ma (what the box has
     confirmed, None: never), wish_ma (most mA per phase that is wanted, None: no wish, 0: pause)
-    with wish_reason (code, arguments, until_ms or None).
+    with wish_reason (code, arguments, until_ms or None); switchable (its phases can be switched),
+    box_phases (1 or 3 as the box has confirmed, None: not known). By the power manager: hold
+    (code, arguments, until_ms: it must not charge now, or None), most (mA, code, arguments: no
+    more than this, or None), ordered_phases (1, 3 or None).
 
     Results: setpoint_ma, reason, lines (bit mask of the own lines that the car uses), phases (how
     many these are), drawn_lines (those that draw now), cphases (how many these are), plugged_ms
@@ -36,7 +39,12 @@ class Evse:
 
     def __init__(self, config, step_ma):
         self.step_ma = step_ma
-        self._wired = 0
+        self._wired = self._config_wired = 0
+        self.switchable = False
+        self.box_phases = None
+        self.hold = None
+        self.most = None
+        self.ordered_phases = None
         self.configure(config)
         self.max_ma = 0
         self.charging = False
@@ -76,7 +84,12 @@ class Evse:
         self.group = config.get("group")
         self.first_come = config.get("first_come_first_served", False)
         self._detect = config.get("detect_phases", True)
-        wired = (1 << config["phases"]) - 1
+        self._config_wired = (1 << config["phases"]) - 1
+        self._wire()
+
+    def _wire(self):
+        # What is wired ends at a contactor that leaves one phase.
+        wired = 1 if self.switchable and self.box_phases == 1 else self._config_wired
         if wired != self._wired:
             self._wired = wired
             self._use(wired)
@@ -130,7 +143,7 @@ class Evse:
     def _unplug(self):
         self.plugged_ms = None
         self.paused_until_ms = None
-        self._asleep = False
+        self.asleep = False
         self._idle_ms = 0
         self._active = False
         self._cap_ma = None  # what it can use, where that is less than it may
@@ -142,6 +155,7 @@ class Evse:
         state = self.state
         active = state in ("C", "D")
         silent = self.silent_since_ms is not None
+        self._wire()
         if not active and state != "B":
             if state not in ("E", "F") and self.plugged_ms is not None:
                 self._unplug()
@@ -178,12 +192,12 @@ class Evse:
         self.ignoring = over_ms >= _IGNORES_MS
         offered_ma = min(self.setpoint_ma, sent_ma or 0)
         if drawn_ma >= _DRAWS_MA or (active and not self._active):
-            self._asleep = False
+            self.asleep = False
             self._idle_ms = now_ms
         elif not offered_ma:
             self._idle_ms = now_ms
         elif now_ms - self._idle_ms >= _ASLEEP_MS:
-            self._asleep = True
+            self.asleep = True
         self._active = active
         self._watch_use(drawn_ma, offered_ma, now_ms)
         if self.paused_until_ms is not None and now_ms >= self.paused_until_ms:
@@ -230,6 +244,8 @@ class Evse:
             self.stop("no_vehicle")
         elif self.slow:
             self.stop("ignores_setpoint")
+        elif self.hold:
+            self.stop(*self.hold)  # pyright: ignore[reportGeneralTypeIssues]
         elif self.wish_ma is not None and self.wish_ma < self.max_ma:
             code, arguments, until_ms = self.wish_reason or ("", (), None)
             self.max_ma = self.wish_ma
@@ -240,19 +256,21 @@ class Evse:
                 self.max_ma = 0
         if self._cap_ma is not None:
             self._cap(self._cap_ma, "unused", (self._cap_ma,))
-        if self._asleep:
+        if self.asleep:
             self._cap(self.min_ma, "not_drawing", ())
+        if self.most:
+            self._cap(*self.most)  # pyright: ignore[reportGeneralTypeIssues]
         if lost:
             self._cap(lost[0], "grid_meter_lost", (lost[1],))
         holds = self.place_ms is not None
         served_ms = now_ms - self.place_ms if holds else 0
-        self.charging = holds and not self._asleep and (self.first_come or served_ms < rotation_ms)
+        self.charging = holds and not self.asleep and (self.first_come or served_ms < rotation_ms)
         self.paused = self.paused_until_ms is not None
         if plugged:
             plugged_ms = now_ms - self.plugged_ms
             # Who has had his time yields to all that wait, and first who has had it longest.
             waiting_ms = -served_ms if holds else now_ms - self._waiting_ms
-            if self._asleep:  # after all others; but seldom it has its turn, to see
+            if self.asleep:  # after all others; but seldom it has its turn, to see
                 if waiting_ms < 4 * rotation_ms:
                     waiting_ms = _LAST_MS
             elif self.first_come:
@@ -262,10 +280,10 @@ class Evse:
             self.waiting_s = waiting_ms // 1000
             self.energy_wh_per_h = (self.energy_wh - self.plugged_wh) * 3600000 // (plugged_ms + 1)
 
-    def stop(self, code, arguments=()):
+    def stop(self, code, arguments=(), until_ms=None):
         """It must not charge now, for this reason."""
         self.max_ma = 0
-        self.why = (code, arguments, "", None)
+        self.why = (code, arguments, "", until_ms)
 
     def _cap(self, max_ma, code, arguments):
         if 0 < self.max_ma >= max_ma:
@@ -284,5 +302,5 @@ class Evse:
                 self._waiting_ms = now_ms
         elif self.place_ms is None:
             self.place_ms = self._idle_ms = now_ms
-            self._asleep = False
+            self.asleep = False
         self.setpoint_ma = target_ma

@@ -30,6 +30,7 @@ class Site:
         self.percent_limit = Limit("percent", "percent")
         self.plan_limit = Limit("plan", "current")
         self.feeders = []
+        self.power_manager = None  # sets itself
         self._raised_ms = None
         self.configure(settings, groups)
 
@@ -137,6 +138,8 @@ class Site:
                 base = [base[phase] + self.house.base_ma(phase) for phase in range(3)]
             drawn = [evse.drawn_lines for evse in evses]
             rows += unbalance_rows(self._unbalance_ma, base, evses, drawn)
+        if self.power_manager:
+            rows += self.power_manager.rows(evses)
         return rows
 
     def _stop_others(self, ignoring, rows):
@@ -189,11 +192,13 @@ class Site:
         if missing_ma <= _SMALL_RAISE_MA:
             return share_ma
         raised_ma = max(evse.min_ma, evse.setpoint_ma + missing_ma // 2)
-        raised_ma -= raised_ma % evse.step_ma
+        raised_ma = max(raised_ma - raised_ma % evse.step_ma, evse.setpoint_ma + evse.step_ma)
         return raised_ma if raised_ma >= evse.min_ma else share_ma
 
     def _why(self, row):
         """(code, arguments, source, until_ms) of a row that binds."""
+        if row == "pv" or row.startswith("dynamic_load."):
+            return self.power_manager.why(row)  # pyright: ignore[reportAttributeAccessIssue]
         if "-" in row:
             return "unbalance", (row,), "max_unbalance_ma", None
         id, _, what = row.rpartition(".")

@@ -14,7 +14,7 @@ from .types import words
 
 _KEYS = const(
     "name kind source serial unit_id port max_registers quiet_ms blocks"
-    " limit init watchdog failsafe_after_ms failsafe_min_ma"
+    " limit init watchdog failsafe_after_ms failsafe_min_ma phase_switch"
 )
 _VALUE_KEYS = const(
     "reading address type order words unit scale factor sign nan"
@@ -188,9 +188,12 @@ def pack(template, data):
     template.factors = ()
     _pack_blocks(template, data)
     template.watchdog = None
+    template.phase_switch = b""
     if template.kind == "evse":
         _pack_limit(template, data)
         _pack_failsafe(template, data)
+        if "phase_switch" in data:
+            _pack_phases(template, data["phase_switch"])
     else:
         template.init = (b"", "")
 
@@ -296,6 +299,26 @@ def _pack_failsafe(template, data):
     packed = b"".join([_entry(template, item, field) for item, field in entries])
     names = [item.get("name", "init") for item, _ in entries if item.get("check") is not None]
     template.init = (packed, "\n".join([str(name) for name in names]))
+
+
+def _pack_phases(template, data):
+    """phase_switch: entries as in init for one phase, three phases and, perhaps, "able"."""
+    field = "phase_switch."
+    _object(data, field, "1 3 able")
+    entries = []
+    for key in ("1", "3"):
+        entries.append(_entry(template, data.get(key), "%s%s." % (field, key)))
+    # A read-back is one read that tells the two apart.
+    one, three = [struct.unpack(setup.ENTRY, entry)[3:5] for entry in entries]
+    if one != three:
+        raise _wrong(field + "3.check", "choice", "must be one of: %s", "phase_switch.1.check")
+    if "able" in data:
+        field += "able."
+        able = _object(data["able"], field, "fc address type order value")
+        check = {key: able[key] for key in able if key != "value"}
+        able = {"fc": 6, "address": 0, "value": able.get("value"), "check": check}
+        entries.append(_entry(template, able, field))
+    template.phase_switch = b"".join(entries)
 
 
 def _entry(template, data, field):

@@ -26,14 +26,14 @@ def writes(template, failsafe_ma, stored):
     """
     return [
         (entry[0], entry[1], _bytes(template, entry, 0, failsafe_ma))
-        for entry in _entries(template)
+        for entry in _entries(template.init[0])
         if bool(entry[6] & STORED) == stored
     ]
 
 
 def read_backs(template, failsafe_ma):
     """[(fc, address, expected bytes, name)]: reading them shows whether the writes hold."""
-    checked = [entry for entry in _entries(template) if entry[3]]
+    checked = [entry for entry in _entries(template.init[0]) if entry[3]]
     names = template.init[1].split("\n")
     return [
         (entry[3], entry[4], _bytes(template, entry, 1, failsafe_ma), names[i])
@@ -41,9 +41,25 @@ def read_backs(template, failsafe_ma):
     ]
 
 
-def _entries(template):
-    init = template.init[0]
-    return [unpack_from(ENTRY, init, at) for at in range(0, len(init), calcsize(ENTRY))]
+def phase_write(template, phases):
+    """(fc, address, bytes) that switches on one phase or three."""
+    entry = _entries(template.phase_switch)[phases > 1]
+    return entry[0], entry[1], _bytes(template, entry, 0, 0)
+
+
+def phase_checks(template):
+    """[(fc, address, bytes expected)]: of one phase, of three, and that the box can switch.
+
+    fc 0: there is no such read-back.
+    """
+    return [
+        (entry[3], entry[4], _bytes(template, entry, 1, 0) if entry[3] else b"")
+        for entry in _entries(template.phase_switch)
+    ]
+
+
+def _entries(packed):
+    return [unpack_from(ENTRY, packed, at) for at in range(0, len(packed), calcsize(ENTRY))]
 
 
 def _bytes(template, entry, check, failsafe_ma):

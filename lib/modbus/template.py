@@ -66,7 +66,8 @@ class Template:
     to leave the device alone after an answer. EVSE: min_ma, max_ma, step_ma; refresh_ms: a
     setpoint expires and must be repeated within it (0: it stays); failsafe_after_ms: silence after
     which the box goes to its fail-safe current (0: never); watchdog: None or
-    (every_ms, ((fc, address, bytes), ...)).
+    (every_ms, ((fc, address, bytes), ...)). phase_switch: b"", or how one and three phases are
+    switched on (setup.py reads it).
 
     A template lives as long as its devices, so it is packed by the checker (see there for limit,
     enable, and for init, which setup.py reads). values: five bytes for each value, block after
@@ -88,6 +89,7 @@ class Template:
     limit: tuple
     enable: tuple
     init: tuple
+    phase_switch: bytes
     values: bytes
     starts: bytes
     factors: tuple

@@ -7,19 +7,25 @@ over the defaults: objects key by key, everything else replaced.
 import copy
 import re
 
+from . import battery, clouds
 from .errors import TwinError, choice, flag, shown, table, triple, whole
 from .profiles import check_clock, check_points
 
 METER_FAULTS = ("silent", "unplugged", "slow", "frozen", "nan", "crc", "wrong_sign")
 BOX_FAULTS = ("silent", "unplugged", "slow", "frozen", "nan", "crc", "ignores", "reboot")
 CONTACT_FAULTS = ("bounce",)
+METER_KINDS = ("sdm630", "sunspec")
 BOX_KINDS = ("heidelberg", "keba_p30")
 _MOST_BOXES = 16
 
 DEFAULTS = {
     "seed": 1,
     "house_w": [300, 200, 150],
+    # What the roof would give under a clear sky, and clouds before it: clouds.DEFAULTS, or none.
     "pv_w": 0,
+    "clouds": None,
+    # A home battery that keeps the grid meter at zero: keys as battery.DEFAULTS, or none.
+    "battery": None,
     # What the time server says when the twin starts, with its offset from UTC; None: today's time.
     "clock": None,
     # {"pv_w" or wallbox id: [[second, W or most mA of its car], ...]}, a straight line in between.
@@ -118,6 +124,17 @@ _CAR = {
     "sleep_s": 0,
 }
 _CAR_KEYS = tuple(_CAR)
+_SET_KEYS = (
+    "contacts",
+    "house_w",
+    "pv_w",
+    "clouds",
+    "cloud",
+    "battery",
+    "cars",
+    "faults",
+    "appliances",
+)
 _S0_KEYS = ("id", "input", "pulses_per_kwh", "measures", "pulse_ms")
 
 
@@ -156,6 +173,9 @@ def _checked(config):
         triple(f"appliances.{name}", load_w, 0, 50000)
     if config["clock"] is not None:
         check_clock(config["clock"])
+    config["clouds"] = clouds.check("clouds", config["clouds"])
+    if config["battery"] is not None:
+        config["battery"] = battery.check("battery", config["battery"], complete=True)
     _check_buses(config)
     _check_devices(config)
     for name, points in table("profiles", config["profiles"], ("pv_w", *config["cars"])).items():
@@ -189,7 +209,14 @@ def _check_devices(config):
         choice(f"{where}.phase_rotation", box["phase_rotation"], (0, 120, 240))
         whole(f"{where}.max_current_ma", box.get("max_current_ma"), 6000, 63000)
         boxes.append(box["id"])
-    sources = ["grid", "house", "pv", *boxes]
+    sources = [
+        "grid",
+        "house",
+        "pv",
+        "inverter",
+        *(["battery"] if config["battery"] else []),
+        *boxes,
+    ]
     for name in config["appliances"]:
         if name in sources:
             raise TwinError(
@@ -198,7 +225,9 @@ def _check_devices(config):
         sources.append(name)
     for i, meter in enumerate(_list("meters", config)):
         where = f"meters[{i}]"
-        _check_device(where, meter, _METER_KEYS, ("sdm630",), config, ids, units)
+        _check_device(where, meter, _METER_KEYS, METER_KINDS, config, ids, units)
+        if meter["kind"] == "sunspec" and meter.get("bus") is not None:
+            raise TwinError(f"{where}.bus is {shown(meter['bus'])}; a sunspec device has none")
         _check_measures(f"{where}.measures", meter.setdefault("measures", "grid"), sources)
         for key, high in (("fuse_ma", 1000000), ("unbalance_ma", 100000)):
             if meter.setdefault(key, None) is not None:
@@ -214,7 +243,7 @@ def _check_devices(config):
 
 
 def _check_measures(where, measures, sources):
-    """One source, or a list of those behind the meter: wallboxes, appliances, house, pv."""
+    """One source, or a list of those behind the meter: wallboxes, appliances, house, pv, ..."""
     if not isinstance(measures, list):
         choice(where, measures, sources)
         return
@@ -313,7 +342,7 @@ def check_set(change, config):
 
     Nothing is applied here, so that a change with one wrong part changes nothing.
     """
-    table("the change", change, ("contacts", "house_w", "pv_w", "cars", "faults", "appliances"))
+    table("the change", change, _SET_KEYS)
     contacts = [str(n) for n in config["contacts"]]
     for number, closed in table("contacts", change.get("contacts", {}), contacts).items():
         flag(f"contacts.{number}", closed)
@@ -321,6 +350,13 @@ def check_set(change, config):
         triple("house_w", change["house_w"], 0, 50000)
     if "pv_w" in change:
         whole("pv_w", change["pv_w"], 0, 100000)
+    clouds.check("clouds", change.get("clouds"))
+    if "cloud" in change:
+        flag("cloud", change["cloud"])
+    if "battery" in change:
+        if config["battery"] is None:
+            raise TwinError("battery cannot be set: this installation has none")
+        battery.check("battery", change["battery"])
     for id_, car in table("cars", change.get("cars", {}), tuple(config["cars"])).items():
         _check_car(f"cars.{id_}", car)
     appliances = table("appliances", change.get("appliances", {}), tuple(config["appliances"]))

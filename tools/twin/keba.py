@@ -2,14 +2,15 @@
 
 Register map: reference/peers.md section 3.3; the vendor's "KeContact P30 Modbus TCP
 Programmer's Guide". Each read gives exactly one u32 (two registers, high word first); writes
-are one register each. Writes feed the watchdog, reads do not.
+are one register each. Writes feed the watchdog, reads do not. Its phase switch (KC-S10) obeys
+register 5052 after a while, and only while 5050 says so; it switches under load too.
 """
 
 from .pdu import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refusal, u32
 from .physics import VOLTAGE_V
 from .wallbox import Wallbox
 
-CURRENT, ENERGY, UNLOCK, ENABLE, FAILSAFE, TIMEOUT, PERSIST = (
+CURRENT, ENERGY, UNLOCK, ENABLE, FAILSAFE, TIMEOUT, PERSIST, SOURCE, PHASES = (
     5004,
     5010,
     5012,
@@ -17,7 +18,11 @@ CURRENT, ENERGY, UNLOCK, ENABLE, FAILSAFE, TIMEOUT, PERSIST = (
     5016,
     5018,
     5020,
+    5050,
+    5052,
 )
+_BY_MODBUS = 3  # a source of phase switching
+_SWITCH_MS = 1000
 _MEASURED = (1008, 1010, 1012, 1020, 1036, 1040, 1042, 1044, 1502)
 
 _ALLOWED = {
@@ -28,6 +33,8 @@ _ALLOWED = {
     FAILSAFE: lambda value: value == 0 or 6000 <= value <= 63000,
     TIMEOUT: lambda value: value == 0 or 10 <= value <= 600,
     PERSIST: lambda value: value in (0, 1),
+    SOURCE: lambda value: value <= 4,
+    PHASES: lambda value: value in (0, 1),
 }
 
 
@@ -35,6 +42,8 @@ class Keba(Wallbox):
     """One P30; before any write it is enabled and offers its own maximum, without a watchdog."""
 
     _kept = {}
+    source = _BY_MODBUS
+    _switch_to = None  # (ms, phases)
 
     def reset(self):
         """Put the settings to the vendor's defaults, or to what was made to persist."""
@@ -80,10 +89,22 @@ class Keba(Wallbox):
         self.feed()
         if address == PERSIST:
             self._kept = dict(self.settings) if value else {}
+        elif address == SOURCE:
+            self.source = value
+        elif address == PHASES:
+            if self.source == _BY_MODBUS:
+                self._switch_to = (self._clock() + _SWITCH_MS, 3 if value else 1)
         elif address != UNLOCK:
             self.settings[address] = value
         if address in (CURRENT, ENABLE):
             self.told()
+
+    def step(self, dt_ms):
+        """Go on by dt_ms; the phase switch takes its time."""
+        if self._switch_to and self._clock() >= self._switch_to[0]:
+            self.switch(self._switch_to[1])
+            self._switch_to = None
+        super().step(dt_ms)
 
     def image(self, function):
         """Return the readable registers, each u32."""
@@ -109,8 +130,8 @@ class Keba(Wallbox):
             1110: self.max_current_ma,
             1500: 0,
             1502: tenth_wh,
-            1550: 0,
-            1552: 1,
+            1550: self.source,
+            1552: int(self.phases > 1),
             1600: self.settings[FAILSAFE],
             1602: self.settings[TIMEOUT],
         }

@@ -77,6 +77,7 @@ class Panel:
                     for b in twin.config["wallboxes"]
                 },
                 "appliances": twin.config["appliances"],
+                "battery": twin.config["battery"],
                 "faults": fault_places(twin.config),
             }
         )

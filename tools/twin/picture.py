@@ -1,12 +1,15 @@
 """Draw a recording of the twin: python picture.py twin.csv twin.png [en|de].
 
 Runs as a program of its own, so that drawing never holds up the simulated wires. From top to
-bottom: power of the house and what the setpoints would allow; the phases at each meter that has
-a fuse; setpoint and currents of each car; contacts, faults, appliances, cars asleep.
+bottom: power of the house and what the setpoints would allow; with a sun or a battery where the
+surplus goes; the phases at each meter that has a fuse; setpoint and
+currents of each car; contacts, faults, appliances, cars asleep, boxes on three phases.
 """
 
 import csv
 import io
+import json
+import pathlib
 import sys
 
 import matplotlib
@@ -16,98 +19,15 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: E402
 from PIL import Image  # noqa: E402  (matplotlib needs it too)
 
-_TEXTS = {
-    "en": {
-        "power": "Power (kW)",
-        "house": "house",
-        "allowed": "most that the setpoints allow",
-        "meter": "grid meter",
-        "current": "{} (A)",
-        "setpoint": "setpoint",
-        "charging": "charging {}",
-        "contact": "contact {}",
-        "closed": "closed",
-        "time": "time (min:s)",
-        "title": "Simulated installation",
-        "failsafe": "offered",
-        "appliances": {
-            "kettle": "kettle",
-            "hob": "hob",
-            "heat_pump": "heat pump",
-            "sauna": "sauna",
-        },
-        "phases": "At {} (A)",
-        "fuse": "fuse",
-        "apart": "furthest apart",
-        "unbalance": "most allowed apart",
-        "cars": "charging {} to {}",
-        "pv": "PV",
-        "asleep": "{}: asleep",
-        "clock": "time of day",
-        "strips": "Each car: setpoint (dashed) and current of its fullest phase (A); "
-        "grey: not plugged in",
-        "faults": {
-            "silent": "silent",
-            "unplugged": "unplugged",
-            "slow": "slow",
-            "frozen": "frozen",
-            "nan": "no values",
-            "crc": "CRC errors",
-            "wrong_sign": "wrong sign",
-            "ignores": "ignores limit",
-            "reboot": "reboots",
-            "bounce": "bounces",
-        },
-    },
-    "de": {
-        "power": "Leistung (kW)",
-        "house": "Haus",
-        "allowed": "höchstens laut Sollwerten",
-        "meter": "Netzzähler",
-        "current": "{} (A)",
-        "setpoint": "Sollwert",
-        "charging": "Laden {}",
-        "contact": "Kontakt {}",
-        "closed": "geschlossen",
-        "time": "Zeit (min:s)",
-        "title": "Simulierte Anlage",
-        "failsafe": "angeboten",
-        "appliances": {
-            "kettle": "Wasserkocher",
-            "hob": "Herd",
-            "heat_pump": "Wärmepumpe",
-            "sauna": "Sauna",
-        },
-        "phases": "An {} (A)",
-        "fuse": "Sicherung",
-        "apart": "größter Abstand",
-        "unbalance": "erlaubter Abstand",
-        "cars": "Laden {} bis {}",
-        "pv": "PV",
-        "asleep": "{}: schläft",
-        "clock": "Uhrzeit",
-        "strips": "Jedes Auto: Sollwert (gestrichelt) und Strom seiner vollsten Phase (A); "
-        "grau: nicht eingesteckt",
-        "faults": {
-            "silent": "stumm",
-            "unplugged": "ausgesteckt",
-            "slow": "langsam",
-            "frozen": "eingefroren",
-            "nan": "keine Werte",
-            "crc": "CRC-Fehler",
-            "wrong_sign": "falsches Vorzeichen",
-            "ignores": "ignoriert Limit",
-            "reboot": "startet neu",
-            "bounce": "prellt",
-        },
-    },
-}
+_TEXTS = json.loads(pathlib.Path(__file__).with_name("picture_texts.json").read_text("utf-8"))
 _HOUSE, _BOXES, _PHASES = (
     "#ccd3da",
     ("#8fbbe0", "#93cfb3", "#c6abdd", "#e6bf85"),
     ("#0b5fa5", "#e07b00", "#3a9d5d"),
 )
 _LIMIT, _METER, _CONTACT, _FAULT = "#c8322b", "#14213d", "#f2c14e", "#c8322b"
+_BATTERY, _CARS = "#58b6a8", "#8fbbe0"
+_STORED = "#1c7a6c"
 _PV, _ASLEEP, _APART, _APPLIANCE = "#d59a00", "#7d8794", "#7a4fa3", "#a9b4bf"
 # So many cars have a panel each with their phases; more have a strip with their fullest phase.
 _PANELS = 3
@@ -120,6 +40,12 @@ def _column(rows, name, scale=1000):
 def _seen(rows, name):
     """Return all words that the column ever held."""
     return sorted({item for row in rows for item in row[name].split()})
+
+
+def _switched(rows):
+    """Return the boxes that charged on one phase and on three."""
+    names = [name for name in rows[0] if name.endswith("_phases")]
+    return [name[:-7] for name in names if len({row[name] for row in rows}) > 1]
 
 
 def _spans(times, on):
@@ -160,6 +86,11 @@ def _power(axes, rows, times, boxes, words):
             lw=1.4,
             label=f"{words['meter']} {meter}",
         )
+    battery = _column(rows, "battery_w")
+    if any(battery):
+        top = [a + max(0, b) for a, b in zip(stack, battery)]
+        axes.fill_between(times, stack, top, color=_BATTERY, lw=0, label=words["stored"])
+        stack = top
     pv = _column(rows, "pv_w")
     if any(pv):
         axes.plot(times, pv, color=_PV, lw=1.8, label=words["pv"])
@@ -168,6 +99,36 @@ def _power(axes, rows, times, boxes, words):
     top = max(*stack, *pv, *(allowed[5:] or allowed))
     axes.set_ylim(0, 1.1 * top)
     axes.set_ylabel(words["power"])
+
+
+def _surplus(axes, rows, times, boxes, words):
+    """Where the sun goes: what is left of it after the house, and what cars and battery do."""
+    house, pv = _column(rows, "house_w"), _column(rows, "pv_w")
+    surplus = [p - h for p, h in zip(pv, house)]
+    clear = _column(rows, "clear_w")
+    if clear != pv:
+        under = [c - h for c, h in zip(clear, house)]
+        axes.plot(times, under, color=_PV, lw=1.1, ls=":", label=words["clear"])
+    cars = [sum(now) for now in zip(*(_column(rows, f"{box}_power_w") for box in boxes))]
+    axes.fill_between(times, cars, color=_CARS, lw=0, label=words["cars_draw"])
+    battery = _column(rows, "battery_w")
+    if any(battery):
+        top = [c + max(0, b) for c, b in zip(cars, battery)]
+        axes.fill_between(times, cars, top, color=_BATTERY, lw=0)
+        gives = [min(0, b) for b in battery]
+        axes.fill_between(times, gives, color=_BATTERY, lw=0, label=words["battery"])
+    axes.plot(times, surplus, color=_PV, lw=1.8, label=words["surplus"])
+    axes.axhline(0, color="#444", lw=0.8)
+    axes.set_ylabel(words["sun"])
+
+
+def _stored(axes, rows, times, words):
+    """The battery's state of charge."""
+    soc = _column(rows, "battery_soc", 1)
+    axes.fill_between(times, soc, color=_BATTERY, lw=0, alpha=0.35)
+    axes.plot(times, soc, color=_STORED, lw=1.6, label=words["soc"].format(soc[-1]))
+    axes.set_ylim(0, 100)
+    axes.set_ylabel(words["stored_pct"])
 
 
 def _phases(axes, rows, times, meter, words):
@@ -256,6 +217,10 @@ def _events(axes, rows, times, contacts, words):
     for box in _seen(rows, "asleep"):
         on = [box in row["asleep"].split() for row in rows]
         tracks.append((words["asleep"].format(box), _ASLEEP, on))
+    for box in _switched(rows):
+        tracks.append(
+            (words["three"].format(box), _BOXES[0], [row[f"{box}_phases"] == "3" for row in rows])
+        )
     for i, (_, color, on) in enumerate(tracks):
         axes.broken_barh(
             [(times[0], max(1, times[-1] - times[0]))], (i - 0.06, 0.12), color="#d5dae0", lw=0
@@ -290,18 +255,32 @@ def draw(rows, lang="en"):
     ]
     meters = list(dict.fromkeys(name.split("_")[0] for name in marks))
     tracks = [item for name in ("faults", "appliances", "asleep") for item in _seen(rows, name)]
+    tracks += _switched(rows)
     used = [name for name in contacts if any(row[name] == "1" for row in rows)]
     contacts = used or ([] if tracks else contacts)
     strips = len(boxes) > _PANELS
-    heights = [2.4] + [1.9] * len(meters) + [0.62 if strips else 1.7] * len(boxes)
+    sunny = any(int(row["pv_w"] or 0) or row["battery_soc"] for row in rows)
+    stores = any(row["battery_soc"] for row in rows)
+    heights = (
+        [2.4]
+        + [2.2] * sunny
+        + [0.9] * stores
+        + [1.9] * len(meters)
+        + [0.62 if strips else 1.7] * len(boxes)
+    )
     heights += [0.25 + 0.3 * (len(contacts) + len(tracks))]
     figure = Figure(figsize=(11, sum(heights) + 1.2), dpi=110, layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
     panels = [row[0] for row in panels]
     _power(panels[0], rows, times, boxes, words)
-    for axes, meter in zip(panels[1:], meters):
+    if sunny:
+        _surplus(panels[1], rows, times, boxes, words)
+    if stores:
+        _stored(panels[2], rows, times, words)
+    above = 1 + sunny + stores
+    for axes, meter in zip(panels[above:], meters):
         _phases(axes, rows, times, meter, words)
-    cars = panels[1 + len(meters) : -1]
+    cars = panels[above + len(meters) : -1]
     offers = [max(_column(rows, f"{box}_setpoint_ma")[5:] or [0]) for box in boxes]
     draws = [max(_column(rows, f"{b}_l{line}_ma")) for b in boxes for line in (1, 2, 3)]
     top = max(6, *draws, min(16, *offers)) * 1.15

@@ -39,6 +39,8 @@ class Recorder:
 
     def _flat(self, state):
         row = {"t_ms": state["t_ms"], "house_w": sum(state["load_w"]), "pv_w": state["pv_w"]}
+        row["clear_w"], row["battery_w"] = state["sun"]["clear_w"], state["battery"]["power_w"]
+        row["battery_soc"] = "" if state["battery"]["soc"] is None else state["battery"]["soc"]
         row["clock"] = (state["clock"] or "")[11:19]
         for meter in self._twin.config["meters"]:
             id_ = meter["id"]

@@ -8,7 +8,9 @@ import random
 import time
 
 from . import config as conf
+from .battery import Battery
 from .bus import RtuBus
+from .clouds import Sun
 from .contacts import ChipChannel, Inputs
 from .errors import TwinError
 from .heidelberg import Heidelberg
@@ -20,11 +22,12 @@ from .profiles import check_clock, value_at
 from .record import Recorder
 from .scenario import load_scenario
 from .sdm630 import Sdm630
+from .sunspec import SunSpec
 from .tcp import TcpServer
 
 _STEP_S = 0.1
 _HTTP, _CHIP, _NTP = 4, 5, 9
-_TCP = (6, 7, 8, *range(10, 26))
+_TCP = (6, 7, 8, *range(10, 43))
 _BOXES = {"heidelberg": Heidelberg, "keba_p30": Keba}
 
 
@@ -72,7 +75,9 @@ class Twin:
     def _build(self):
         config = self.config
         self.house_w = list(config["house_w"])
-        self.pv_w = config["pv_w"]
+        self.sun = Sun(config["pv_w"], config["clouds"])
+        self.battery = config["battery"] and Battery(config["battery"])
+        self._passed_ms = 0
         self.appliances = {name: False for name in config["appliances"]}
         self.closed = {str(n): False for n in config["contacts"]}
         self.bouncing = set()
@@ -88,8 +93,12 @@ class Twin:
             )
             self._attach(box, item)
         for item in config["meters"]:
-            energy = self._energies.setdefault(_place(item["measures"]), Energy())
-            self.meters[item["id"]] = meter = Sdm630(item, self.t_ms, energy)
+            energy = self.energy(item["measures"])
+            if item["kind"] == "sunspec":
+                meter = SunSpec(item, self.t_ms, energy, self)
+            else:
+                meter = Sdm630(item, self.t_ms, energy)
+            self.meters[item["id"]] = meter
             self._attach(meter, item)
         self.profiles = dict(config["profiles"])
         self.clock = config["clock"] and check_clock(config["clock"])
@@ -100,6 +109,12 @@ class Twin:
         self._s0_wms = [0] * len(config["s0"])
         self._panel = Panel(self)
         self.apply({"faults": config["faults"]})
+
+    def energy(self, source):
+        """Return what flows through a source: its meters share it."""
+        return self._energies.setdefault(
+            source if isinstance(source, str) else tuple(source), Energy()
+        )
 
     def _attach(self, device, item):
         if item.get("bus") is None:
@@ -168,7 +183,12 @@ class Twin:
         self.house_w = list(change.get("house_w", self.house_w))
         if "pv_w" in change:
             self.profiles.pop("pv_w", None)
-            self.pv_w = change["pv_w"]
+            self.sun.clear_w = change["pv_w"]
+        if "clouds" in change:
+            self.sun.set_clouds(change["clouds"])
+        self.sun.cloud = change.get("cloud", self.sun.cloud)
+        if "battery" in change:
+            self.battery.set(change["battery"])
         self.appliances.update(change.get("appliances", {}))
         for id_, car in change.get("cars", {}).items():
             if "max_current_ma" in car:
@@ -215,7 +235,7 @@ class Twin:
             if value is None:
                 continue
             if name == "pv_w":
-                self.pv_w = value
+                self.sun.clear_w = value
             else:
                 self.boxes[name].car.set({"max_current_ma": value})
 
@@ -223,6 +243,10 @@ class Twin:
         """Let dt_ms of physics pass."""
         for box in self.boxes.values():
             box.step(dt_ms)
+        self._passed_ms += dt_ms
+        self.sun.step(self._passed_ms, dt_ms)
+        if self.battery:
+            self.battery.step(sum(self.phases_w("grid")), dt_ms)
         for source, energy in self._energies.items():
             energy.add(sum(self.phases_w(source)), dt_ms)
         for meter in self.meters.values():
@@ -242,22 +266,32 @@ class Twin:
             self.inputs.pulse(s0["input"], 0.09 - early_s, s0["pulse_ms"] / 1000)
 
     @property
+    def pv_w(self):
+        """What comes from the roof now, clouds included."""
+        return self.sun.pv_w
+
+    @property
     def load_w(self):
         """What the house draws on each phase, appliances that are on included."""
         loads = [load for name, load in self.config["appliances"].items() if self.appliances[name]]
         return [w + sum(load[i] for load in loads) for i, w in enumerate(self.house_w)]
 
     def phases_w(self, source):
-        """Return the power of each house phase at `source`: grid, house, pv, the id of a wallbox,
-        the name of an appliance, or a list of these."""
+        """Return the power of each house phase at `source`: grid, house, pv, battery, inverter (pv
+        less battery), the id of a wallbox, the name of an appliance, or a list of these."""
         if not isinstance(source, str):
             return [sum(phase) for phase in zip(*map(self.phases_w, source))]
         if source == "house":
             return self.load_w
         if source == "pv":
             return [(self.pv_w + i) // 3 for i in range(3)]
+        if source == "battery":
+            power_w = self.battery.power_w if self.battery else 0
+            return [(power_w + i) // 3 for i in range(3)]
+        if source == "inverter":
+            return [p - b for p, b in zip(self.phases_w("pv"), self.phases_w("battery"))]
         if source == "grid":
-            sides = [self.phases_w("house"), [-w for w in self.phases_w("pv")]]
+            sides = [self.phases_w("house"), [-w for w in self.phases_w("inverter")]]
             sides += [self.phases_w(id_) for id_ in self.boxes]
             return [sum(phase) for phase in zip(*sides)]
         if source in self.appliances:
@@ -284,7 +318,16 @@ class Twin:
             "load_w": self.load_w,
             "appliances": dict(self.appliances),
             "pv_w": self.pv_w,
-            "battery": {"power_w": 0, "soc": 55},
+            "sun": {
+                "clear_w": self.sun.clear_w,
+                "light_pct": round(100 * self.sun.factor),
+                "cloud": self.sun.cloud,
+                "clouds": self.sun.config,
+            },
+            "battery": {
+                "power_w": self.battery.power_w if self.battery else 0,
+                "soc": self.battery.soc if self.battery else None,
+            },
             "meters": {
                 id_: {
                     "power_w": sum(m.power_w),
@@ -314,11 +357,6 @@ class Twin:
                 "outputs": dict(self.chip.outputs),
             },
         }
-
-
-def _place(measures):
-    """Return what a meter measures as a key."""
-    return measures if isinstance(measures, str) else tuple(measures)
 
 
 def _complain(task):

@@ -3,6 +3,9 @@
 from .device import Device
 from .physics import VOLTAGE_V, Car, Energy
 
+# Above this current, switching a contactor is switching under load.
+_NO_LOAD_MA = 1000
+
 
 class Wallbox(Device):
     """A wallbox with one car. Sub-classes hold the registers and say what they were told.
@@ -13,7 +16,8 @@ class Wallbox(Device):
     def __init__(self, config, clock, car, reboot_ms):
         super().__init__(config, clock)
         self.car = Car(car)
-        self.phases = config["phases"]
+        self.wired_phases = self.phases = config["phases"]
+        self.switched_under_load = 0
         self.rotation = config["phase_rotation"]
         self.max_current_ma = config["max_current_ma"]
         self.energy = Energy()
@@ -56,6 +60,13 @@ class Wallbox(Device):
     def deaf(self):
         """True while nobody answers: unplugged, or starting."""
         return super().deaf or self._clock() < self._boot_until_ms
+
+    def switch(self, phases):
+        """Put the contactor of L2 and L3 to 1 or 3 phases; a box that draws is a fault."""
+        phases = min(phases, self.wired_phases)
+        if phases != self.phases:
+            self.switched_under_load += self.car.current_ma >= _NO_LOAD_MA
+            self.phases = phases
 
     def feed(self):
         """Note a sign of life of the master."""
@@ -120,4 +131,6 @@ class Wallbox(Device):
             "failsafe": self.failsafe,
             "failsafe_ma": self.failsafe_ma,
             "power_w": self.power_w,
+            "phases": self.phases,
+            "switched_under_load": self.switched_under_load,
         }

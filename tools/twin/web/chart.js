@@ -6,6 +6,8 @@ const GAP = { left: 38, right: 8, top: 20, between: 40, bottom: 22 };
 function fromState(state) {
   const row = { t_ms: state.t_ms, contact: Object.values(state.contacts).some(Boolean), boxes: {} };
   row.house_w = state.load_w.reduce((a, b) => a + b, 0);
+  row.pv_w = state.pv_w;
+  row.battery_w = state.battery.power_w;
   row.meters = Object.fromEntries(Object.entries(state.meters).map(([id, m]) => [id, m.power_w]));
   for (const [id, box] of Object.entries(state.wallboxes)) {
     row.boxes[id] = { ma: Math.max(...box.current_ma), setpoint_ma: box.setpoint_ma,
@@ -15,7 +17,8 @@ function fromState(state) {
 }
 
 function fromRecord(record, boxes, meter) {
-  const row = { t_ms: record.t_ms, house_w: record.house_w, boxes: {},
+  const row = { t_ms: record.t_ms, house_w: record.house_w, pv_w: record.pv_w,
+    battery_w: record.battery_w, boxes: {},
     meters: { [meter]: record[`${meter}_power_w`] },
     contact: Object.keys(record).some((key) => key.startsWith("contact") && record[key]) };
   for (const id of boxes) {
@@ -33,9 +36,9 @@ function niceStep(top, lines) {
 }
 
 export class Chart {
-  constructor(canvas, legend, boxes, meter, texts) {
-    Object.assign(this, { canvas, boxes, meter, texts, rows: [] });
-    this.writeLegend(legend);
+  constructor(canvas, legend, boxes, meter, stores, texts) {
+    Object.assign(this, { canvas, legend, boxes, meter, stores, texts, rows: [] });
+    this.writeLegend();
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
@@ -47,6 +50,10 @@ export class Chart {
     const row = fromState(state);
     this.rows = this.rows.filter((old) => old.t_ms < row.t_ms && old.t_ms > row.t_ms - SPAN_MS - 2000);
     this.rows.push(row);
+    if (!this.sunny && this.rows.some((one) => one.pv_w)) {
+      this.sunny = true;
+      this.writeLegend();
+    }
     this.draw();
   }
 
@@ -54,9 +61,11 @@ export class Chart {
 
   boxColor(id) { return `e${this.boxes.indexOf(id) % 4 + 1}`; }
 
-  writeLegend(legend) {
+  writeLegend() {
     const T = this.texts;
+    this.legend.replaceChildren();
     const entries = [[`${T.meter} ${this.meter}`, "meter"], [T.house, "house"],
+      ...(this.sunny ? [[T.pv, "sun"]] : []), ...(this.stores ? [[T.store, "store"]] : []),
       [T.allowed, "limit", "dashed"],
       ...this.boxes.map((id) => [id, this.boxColor(id)]), [T.setpoints, "soft", "dashed"]];
     for (const [name, color, style] of entries) {
@@ -65,7 +74,7 @@ export class Chart {
       mark.style.borderColor = `var(--${color})`;
       if (style) mark.style.borderTopStyle = style;
       item.append(mark, name);
-      legend.append(item);
+      this.legend.append(item);
     }
   }
 
@@ -92,10 +101,14 @@ export class Chart {
     const allowed = (row) => row.house_w + this.boxes.reduce((sum, id) =>
       sum + row.boxes[id].setpoint_ma * row.boxes[id].phases * 0.23, 0);
     const meter = (row) => row.meters[this.meter];
-    this.frame(area, this.texts.power, Math.max(1, ...this.rows.map((row) =>
-      Math.max(allowed(row), meter(row), row.house_w))) / 1000);
+    const shown = (row) => [meter(row), row.house_w, row.pv_w, row.battery_w];
+    this.frame(area, this.texts.power,
+      Math.max(1000, ...this.rows.flatMap((row) => [allowed(row), ...shown(row)])) / 1000,
+      Math.min(0, ...this.rows.flatMap(shown)) / 1000);
     this.line(area, (row) => row.house_w / 1000, "house", { filled: true });
     this.line(area, (row) => allowed(row) / 1000, "limit", { stepped: true, dashed: true });
+    if (this.sunny) this.line(area, (row) => row.pv_w / 1000, "sun", {});
+    if (this.stores) this.line(area, (row) => row.battery_w / 1000, "store", {});
     this.line(area, (row) => meter(row) / 1000, "meter", {});
   }
 
@@ -126,11 +139,13 @@ export class Chart {
     return GAP.left + (1 - (this.now - t_ms) / this.span) * (this.width - GAP.left - GAP.right);
   }
 
-  frame(area, title, top) {
+  frame(area, title, top, low = 0) {
     const { pen } = this;
-    const step = niceStep(top * 1.08, 4);
+    const step = niceStep((top - low) * 1.08, 4);
+    const least = Math.floor(low / step) * step;
     area.max = Math.ceil(top * 1.08 / step) * step;
-    area.y = (value) => area.bottom - value / area.max * (area.bottom - area.top);
+    area.y = (value) => area.bottom
+      - (value - least) / (area.max - least) * (area.bottom - area.top);
     pen.fillStyle = this.color("contact");
     pen.globalAlpha = 0.2;
     for (const [from_ms, to_ms] of this.closedSpans()) {
@@ -139,7 +154,7 @@ export class Chart {
     }
     pen.globalAlpha = 1;
     pen.lineWidth = 1;
-    for (let value = 0; value <= area.max + step / 2; value += step) {
+    for (let value = least; value <= area.max + step / 2; value += step) {
       const y = Math.round(area.y(value)) + 0.5;
       pen.strokeStyle = this.color("line");
       pen.beginPath();
@@ -174,8 +189,8 @@ export class Chart {
     pen.setLineDash(dashed ? [6, 4] : []);
     pen.stroke();
     if (filled) {
-      pen.lineTo(this.x(this.now), area.bottom);
-      pen.lineTo(this.x(this.rows[0].t_ms), area.bottom);
+      pen.lineTo(this.x(this.now), area.y(0));
+      pen.lineTo(this.x(this.rows[0].t_ms), area.y(0));
       pen.globalAlpha = 0.25;
       pen.fillStyle = this.color(color);
       pen.fill();

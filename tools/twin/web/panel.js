@@ -84,20 +84,48 @@ function contactButton(id, bounces) {
   return [button, make("label", { class: "soft" }, box, T.bounces)];
 }
 
+function slider(card, name, { label, max, step, text, read, write }) {
+  const value = make("output");
+  const input = make("input", { type: "range", min: 0, max, step, "aria-label": label,
+    oninput: () => setText(value, text(Number(input.value))), onchange: () => write() });
+  showers.push((state) => {
+    if (document.activeElement === input && input.matches(":active")) return;
+    input.value = read(state);
+    setText(value, text(read(state)));
+  });
+  $(`${card} .sliders`).append(make("label", {}, name, input, value));
+  return input;
+}
+
 function houseSliders() {
-  const inputs = [0, 1, 2].map((i) => {
-    const value = make("output");
-    const input = make("input", { type: "range", min: 0, max: 8000, step: 50,
-      "aria-label": `${T.house} L${i + 1}`,
-      oninput: () => setText(value, watts(Number(input.value))),
-      onchange: () => change({ house_w: inputs.map((one) => Number(one.value)) }) });
-    showers.push((state) => {
-      if (document.activeElement === input && input.matches(":active")) return;
-      input.value = state.house_w[i];
-      setText(value, watts(state.house_w[i]));
-    });
-    $(".sliders").append(make("label", {}, `L${i + 1}`, input, value));
-    return input;
+  const inputs = [0, 1, 2].map((i) => slider("#house", `L${i + 1}`, { label: `${T.house} L${i + 1}`,
+    max: 8000, step: 50, text: watts, read: (state) => state.house_w[i],
+    write: () => change({ house_w: inputs.map((one) => Number(one.value)) }) }));
+}
+
+function sunCard() {
+  const clear = slider("#sun", T.clear, { label: `${T.sun}, ${T.clear}`, max: 20000, step: 100,
+    text: watts, read: (state) => state.sun.clear_w,
+    write: () => change({ pv_w: Number(clear.value) }) });
+  const cloud = make("button", {
+    onclick: () => change({ cloud: cloud.getAttribute("aria-pressed") !== "true" }) }, T.cloud);
+  $("#sun .switches").append(cloud);
+  showers.push((state) => {
+    press(cloud, state.sun.cloud);
+    setText($("#pv_w"), watts(state.pv_w));
+    setText($("#light"), fill(T.light, state.sun.light_pct));
+  });
+}
+
+function storeCard() {
+  $("#store").hidden = false;
+  const soc = slider("#store", "", { label: T.store, max: 100, step: 1, text: (n) => `${n} %`,
+    read: (state) => state.battery.soc, write: () => change({ battery: { soc: Number(soc.value) } }) });
+  showers.push(({ battery }) => {
+    const flow = Math.sign(battery.power_w);
+    setText($("#store_w"), watts(Math.abs(battery.power_w)));
+    setText($("#flow"), [T.gives, T.rests, T.charges][flow + 1]);
+    $("#flow").className = `chip ${flow ? "C" : "A"}`;
   });
 }
 
@@ -119,7 +147,8 @@ function meterCard(id, setup, faults) {
     phases.show(meter.current_ma, Math.max(35000, ...meter.current_ma.map(Math.abs)));
     setText(energy, fill(T.import, number(meter.import_wh / 1000, 2)));
   });
-  const name = setup.measures === "grid" ? `${T.meter} ${id}` : `${id} (${setup.measures})`;
+  const name = setup.measures === "grid" ? `${T.meter} ${id}` : `${id} (${
+    [setup.measures].flat().map((one) => T.sources[one] || one).join(", ")})`;
   return make("section", { class: "card" },
     make("h2", {}, name, make("small", {}, T.kinds[setup.kind])),
     power, phases.node, energy, make("div", { class: "controls" }, faultSelect(id, faults)));
@@ -213,6 +242,8 @@ function build(setup) {
   const contacts = Object.keys(setup.contacts);
   $("#contacts .switches").append(...contacts.flatMap((id) => contactButton(id, true)));
   houseSliders();
+  sunCard();
+  if (setup.battery) storeCard();
   $("#appliances").append(...Object.keys(setup.appliances).map(applianceButton));
   for (const [id, meter] of Object.entries(setup.meters)) {
     $("#meters").append(meterCard(id, meter, setup.faults[id]));
@@ -222,7 +253,7 @@ function build(setup) {
   }
   $("#chart").setAttribute("aria-label", T.description);
   chart = new Chart($("#chart"), $("#legend"), Object.keys(setup.wallboxes),
-    Object.keys(setup.meters)[0], T);
+    Object.keys(setup.meters)[0], Boolean(setup.battery), T);
 }
 
 const setup = await (await fetch("twin/setup")).json();
