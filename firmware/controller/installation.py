@@ -85,7 +85,7 @@ class Installation:
 
             PhaseRelay(device, self._board.relays[config["phase_relay"] - 1])
         template = device.template
-        evse = Evse(config, template.step_ma if template else _STEP_MA)
+        evse = Evse(config, template.step_ma if template else _STEP_MA)  # pyright: ignore[reportAttributeAccessIssue]
         fit(evse, device)
         if config["enabled"]:
             self.evses[config["id"]] = evse

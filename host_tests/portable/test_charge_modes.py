@@ -39,7 +39,7 @@ def test_the_current_follows_the_sun_and_it_stops_only_when_the_filter_agrees():
     world.sun_w = 5000
     world.run(40)
     assert abs(world.grid_w) <= 100
-    world.sun_w = 1000
+    world.sun_w = 3600
     assert world.run(60) == [6000]  # below the minimum, the filter keeps it
     (wait,) = world.pm.waits("E1")
     assert wait[0] == "pv_stop_filter" and wait[2] > world.now_ms
@@ -231,8 +231,8 @@ def test_a_full_car_leaves_the_sun_to_others():
     evses = [box(phases=1), box("E2", phases=1, priority=0)]
     world = SunWorld(evses, sun_w=2500)
     world.cars["E1"] = Car(0)
-    world.run(200)
+    world.run(130)
     assert [evse.setpoint_ma > 0 for evse in world.evses] == [True, False]
-    world.run(600)
+    world.run(670)
     assert world.cars["E2"].drawn_ma > 9000
     assert abs(world.grid_w) <= 200

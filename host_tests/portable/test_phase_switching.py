@@ -38,7 +38,7 @@ def test_less_sun_takes_it_back_to_one_phase_where_it_goes_on():
     world.run(400)
     assert state(world)[1] == 3
     assert world.switched_ms["E1"] == []  # the box had three: it starts so
-    world.sun_w = 3000
+    world.sun_w = 3600
     world.run(100)
     assert state(world) == (6000, 3)
     world.run(100)

@@ -27,10 +27,14 @@ def test_every_reason_of_the_power_manager_is_reached():
     heard(world, 20, found)  # pv_too_little
     world.sun_w = 2500
     heard(world, 300, found)  # pv_filter, pv_limit
-    world.sun_w = 9000
-    heard(world, 300, found)
     world.sun_w = 1000
-    heard(world, 300, found)  # pv_stop_filter
+    heard(world, 150, found)  # pv_stop_filter
+    world.sun_w = 9000
+    heard(world, 900, found)
+    world.sun_w = 1000
+    heard(world, 300, found)
+    world.sun_w = 2500
+    heard(world, 500, found)
     world.sun_w = 9000
     heard(world, 1800, found)  # pv_steady, phase_switch_stopping, _waiting, pv_steady
     world.stuck = ["E1"]

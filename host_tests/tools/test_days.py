@@ -60,4 +60,4 @@ def test_filter_and_lock_outs_work():
     found = figures.of_day(world.run(hasty, 1, 9, 13))
     calm = figures_of("cloudy", 1, 9, 13)
     assert found["switchings"] + found["starts"] > 2 * (calm["switchings"] + calm["starts"])
-    assert found["on_gap_s"] < 210 and figures.missed([found])
+    assert found["off_s"] < figures.LOCK_OUT_S and figures.missed([found])

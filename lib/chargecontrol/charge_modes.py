@@ -13,8 +13,10 @@ _MIN_PV = const(3)
 # W*s of grid energy that PV cars may draw while the cloud filter keeps them on: so much, and one
 # part of the surplus. When it is used up the filter no longer keeps them: without this, clouds
 # cost a tenth of a day's energy.
-_CREDIT_WS = const(540000)
-_CREDIT_PART = const(128)
+_CREDIT_WS = const(108000)
+_CREDIT_PART = const(256)
+# A start between clouds would else hold the minimum, from the grid, for the whole hysteresis.
+_STOP_MS = const(30000)
 _SETTLE_MS = const(10000)  # so long after one of them started or stopped no other does
 _LAST = const(-1 << 20)
 _NONE_W = const(-1 << 29)
@@ -69,7 +71,7 @@ def _wait_ms(pm, point):
     since_ms = point.changed_ms
     if point.on and point.switch and point.switch.changed_ms is not None:
         since_ms = max(since_ms, point.switch.changed_ms)
-    return since_ms + pm.hysteresis_ms
+    return since_ms + (min(_STOP_MS, pm.hysteresis_ms) if point.on else pm.hysteresis_ms)
 
 
 def _may_change(pm, point, now_ms):

@@ -109,7 +109,7 @@ class PowerManager:
         self.active = []  # those that share the surplus
         self.mode = FAST
         self.changed_ms = None  # last time that the surplus let one start or stop
-        self.credit_ws = 540000  # see charge_modes
+        self.credit_ws = 108000  # see charge_modes
         self.counted_ms = None
         self.fall_w = None  # W that are left where the grid gives too much, until the next step
         self._taken_ms = None
@@ -326,7 +326,8 @@ class PowerManager:
         if self.grid_w is not None and grid[1] != self._taken_ms:
             self._taken_ms = grid[1]
             over_w = self.grid_w - self.settings["target_power_from_grid"]
-            if over_w > _OVER_W:  # the loop would wait until the last step shows: too long
+            # The loop would wait until the last step shows: too long. A battery covers it.
+            if over_w > _OVER_W and self.battery_w is None:
                 self.fall_w = drawn_ma * self.volts // 1000 - over_w
 
     def _update_load(self, now_ms, currents):

@@ -1,0 +1,1 @@
+"""Whole days of charging with the sun, second by second."""
