@@ -15,6 +15,7 @@ import compat  # noqa: E402,F401  (adds MicroPython's names before a test import
 import build  # noqa: E402
 import portable  # noqa: E402
 from controller import data  # noqa: E402
+from controller.unload import SELDOM  # noqa: E402
 from fetch_micropython import MicroPythonMissing, find  # noqa: E402
 
 data.roots.insert(0, str(build.build_python() / "data") + "/")
@@ -29,6 +30,18 @@ def micropython():
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(autouse=True)
+def modules_stay():
+    """What a test unloads comes back after it: other tests hold classes of these modules."""
+    before = {name: sys.modules[name] for name in SELDOM.split() if name in sys.modules}
+    yield
+    for name, module in before.items():
+        if sys.modules.get(name) is not module:
+            sys.modules[name] = module
+            package, _, last = name.rpartition(".")
+            setattr(sys.modules[package], last, module)
 
 
 def pytest_collect_file(file_path, parent):
