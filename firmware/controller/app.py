@@ -50,6 +50,8 @@ class Controller:
     button: dict
     kept: "dict | None"
     counters = specials = wishes = power = None
+    operator = dimming = journal = None
+    before = after = ()  # parts with update(now_ms), called before and after each decision
 
     def __init__(self):
         # What lives long is made now: often collected, it lies close together.
@@ -141,6 +143,12 @@ class Controller:
             doc = self.settings.doc
             self.power = PowerManager(self.site, doc["power_manager"], doc["dynamic_load"])
         return self.power
+
+    def event(self, code, *arguments):
+        """Something that the owner may want to know later; code of texts/events.json."""
+        if self.journal:
+            self.journal.event(code, arguments)
+        self.log(data.text("events", code, arguments))
 
     def contact_changed(self, number, contact):
         """A contact's stable state changed."""

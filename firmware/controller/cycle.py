@@ -67,12 +67,16 @@ class Cycle:
             from controller import power_inputs
 
             power_inputs.update(controller, now_ms)
+        for part in controller.before:
+            part.update(now_ms)
         site.decide(now_ms, controller.contacts.stable, lookups)
         for evse in site.evses:
             phases = evse.ordered_phases if manages else None
             devices[evse.id].order(evse.setpoint_ma if manages else None, phases)
         for id, left_ma in controller.disabled.items():
             devices[id].order(left_ma[settings["disable_policy"]] if manages else None)
+        for part in controller.after:
+            part.update(now_ms)
         self.count += 1
         self.took_ms = self._clock.now_ms() - now_ms
 

@@ -23,6 +23,10 @@ def take(controller, sections):
                 power.configure(doc["power_manager"], doc["dynamic_load"])
         elif section == "clock":
             controller.clock.set_zone(doc["clock"]["tz"])
+        elif section in ("contact_sets", "channels", "dimming", "steerables", "outputs"):
+            from controller import grid_parts
+
+            grid_parts.take(controller)
         elif schema(controller.settings, section)["restart"]:
             restart = True
     controller.site.configure(doc["site"], doc["groups"])

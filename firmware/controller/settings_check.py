@@ -2,8 +2,9 @@
 
 A schema file: {"section", "shape": "object" | "list" | "map", "restart", "fields"}, and for lists
 and maps "max" entries, "key" (the field that tells them apart), "device": "meter" | "evse".
+"optional" object: {} as long as nothing of it was ever set, so that it costs no RAM.
 A field: {"name", "type", "unit", "min", "max", "default", "null": may be null, "secret": never
-shown, "values" of a choice, "pattern" and "example" of a text}.
+shown, "values" of a choice, "pattern" and "example" of a text, "of": field of a list's items}.
 """
 
 import re
@@ -130,6 +131,8 @@ class Check:
             return self._list(section, value, name)
         if not isinstance(value, dict):
             raise SettingsError(name, "must_object")
+        if section.get("optional") and not old and not value:
+            return {}
         if shape == "object":
             return self._item(section, old, value, name)
         _count(section, value, name)
@@ -253,6 +256,11 @@ def _check(spec, value, field):
         if value not in spec["values"] or isinstance(value, (bool, float)):
             values = ", ".join([str(known) for known in spec["values"]])
             raise SettingsError(field, "must_choice", values)
+    elif kind == "list":
+        if not isinstance(value, list) or not spec["min"] <= len(value) <= spec["max"]:
+            raise SettingsError(field, "must_items", spec["min"], spec["max"])
+        for i in range(len(value)):
+            _check(spec["of"], value[i], "%s[%d]" % (field, i))
     elif kind == "formulas":
         _check_formulas(spec, value, field)
     elif kind == "phases":

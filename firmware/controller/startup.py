@@ -126,6 +126,15 @@ def _make_site(controller, board):
         controller.need_wishes()
     if controller.power_wanted():
         controller.need_power()
+    if _operator_parts(doc):
+        from controller import grid_parts
+
+        grid_parts.take(controller)
+
+
+def _operator_parts(doc):
+    names = ("contact_sets", "channels", "dimming", "steerables", "outputs", "sunspec_server")
+    return [name for name in names + ("journal",) if doc[name]]
 
 
 def start(controller):
