@@ -9,7 +9,7 @@ PIP := $(PY) -m pip install -q --disable-pip-version-check --require-hashes
 flag = $(if $(filter-out 0 1,$($1)),$(error $1 is "$($1)"; allowed: 1, 0),$(if $(filter 1,$($1)),$2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test lint bench year days build deploy flash clean
+.PHONY: help setup sim test lint bench year days journal build deploy flash clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## /\1@/p' Makefile | awk -F' *@' \
@@ -54,11 +54,15 @@ year: setup ## a simulated year of charging: figures and build/year/year.png @[D
 days: setup ## whole days with the sun: figures and a picture each in build/days @[DAY= SEED=1 SEEDS=1 JOBS=2]
 	@DAY=$(DAY) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS) $(PY) -m tools.days
 
+journal: $(READY) ## checks an exported journal @[FILE=journal.bin]
+	@$(PY) tools/journal_verify.py "$(FILE)"
+
 build: setup ## the compiled tree and its size
 	@$(PY) tools/build.py --rom
 
-deploy: $(READY) ## RippleGate onto a board @[PORT=u0 BOARD=esp32-devkit DRY_RUN=1]
-	@$(PY) tools/deploy.py --port "$(PORT)" $(if $(BOARD),--board "$(BOARD)") $(call flag,DRY_RUN,--dry-run)
+deploy: $(READY) ## RippleGate onto a board @[PORT=u0 BOARD=esp32-devkit DRY_RUN=1 NAMES="ripplegate.local 192.168.1.5"]
+	@$(PY) tools/deploy.py --port "$(PORT)" $(if $(BOARD),--board "$(BOARD)") $(call flag,DRY_RUN,--dry-run) \
+	  $(if $(NAMES),--names "$(NAMES)")
 
 flash: $(READY) ## MicroPython itself onto a board @[PORT=u0 BOARD=esp32-devkit FIRMWARE=file.bin ERASE=1]
 	@$(PY) tools/flash.py --port "$(PORT)" --board "$(BOARD)" $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(call flag,ERASE,--erase)

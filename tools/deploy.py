@@ -5,7 +5,8 @@
 Only files that differ are sent. They are laid in .deploy/ on the board, each is hashed there and
 compared, and only when all are right does one small file, .deploy/commit, make them count:
 firmware/boot.py moves them to their places, at once or, if the power goes, at the next start.
-Settings, variables, journal and certificates are never touched.
+Settings, variables, journal and certificates are never touched. A board without a certificate for
+HTTPS gets one that is made here, since MicroPython can make no keys; the key stays nowhere else.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from deploy_plan import (
 )
 
 COMMIT = STAGE + "/commit"
+CERTIFICATE = "tls_server.json"  # firmware/controller/certificates.py
 _CHUNK = 1536  # a line of 2 kB on the board, about 6 kB of heap while it is compiled
 _TRIES = 3
 _AFTER_READY_S = 2  # the network's first lines come after the doors are open
@@ -148,6 +150,7 @@ class Deploy:
         """Reads the board, checks it, and returns its Plan. Nothing is written."""
         facts = self._facts()
         check_board(facts, self._tree)
+        self._root = [name for name, _ in facts["root"]]
         self._warn(facts["root"])
         self._folders = own_folders(self._tree)
         self._found = self._present(self._folders + [STAGE])
@@ -225,6 +228,24 @@ class Deploy:
             if path == "boot.py":
                 self._run("os.rename(%r, 'boot.py')" % staged_as(path))
 
+    @property
+    def needs_certificate(self):
+        """Whether the board has none for HTTPS; known after look()."""
+        return CERTIFICATE not in self._root and CERTIFICATE + ".bak" not in self._root
+
+    def give_certificate(self, names):
+        """Makes a certificate for these names and addresses, and puts it on the board."""
+        from certificates import flash_file, make_server
+
+        pair = make_server(names)
+        self._send(CERTIFICATE + ".new", flash_file("server", pair.pem))
+        self._run("os.rename('%s.new', '%s')" % (CERTIFICATE, CERTIFICATE))
+        self._say(
+            "The board had no certificate for HTTPS; it has one now, for %s. It is used once the "
+            "setting tls.enabled is true; the browser then shows this fingerprint (SHA-256):\n  %s"
+            % (", ".join(names), pair.sha256)
+        )
+
     def discard(self):
         """Gives back the room that an unfinished version takes."""
         if not self._run("if _exists(%r): print('@@')" % STAGE):
@@ -236,7 +257,7 @@ class Deploy:
 
     def _send(self, path, content):
         """Writes one file and compares its hash, read back on the board."""
-        name = path.partition("/")[2].replace("~", "/")
+        name = path.rpartition("/")[2].replace("~", "/")
         for _ in range(_TRIES):
             script = "_feed()\n_file = open(%r, 'wb')\n" % path
             for start in range(0, len(content), _CHUNK):
@@ -287,18 +308,23 @@ def _show_log(board, seconds):
         print("No more of the log: " + str(error))
 
 
-def _renew(board, tree, dry_run):
+def _renew(board, tree, dry_run, names):
     job = Deploy(board, tree)
     plan = job.look()
     print("%d of %d files differ, %d to remove." % (len(plan.copy), len(tree), len(plan.remove)))
     if dry_run:
         _show(plan, tree)
+        if job.needs_certificate:
+            print("make   %s, a certificate for HTTPS" % CERTIFICATE)
         print("Nothing was written; the board was only stopped to look, and starts again.")
-    elif plan.empty:
+        return
+    if plan.empty:
         job.discard()
     else:
         job.carry_out(plan)
         print("All %d files are in place and verified." % len(tree))
+    if job.needs_certificate:
+        job.give_certificate(names)
 
 
 def _built():
@@ -307,13 +333,19 @@ def _built():
     return build.build_files()
 
 
+def _names(arguments):
+    from certificates import USUAL_NAMES
+
+    return arguments.names.split() + list(USUAL_NAMES) if arguments.names else list(USUAL_NAMES)
+
+
 def deploy(arguments):
     """Carries out one deploy; every BoardProblem leaves a whole version on the board."""
     tree = read_tree(arguments.tree or _built(), arguments.board)
     with Board(arguments.port) as board:
         board.interrupt()
         try:
-            _renew(board, tree, arguments.dry_run)
+            _renew(board, tree, arguments.dry_run, _names(arguments))
         except LinkLost as error:
             raise LinkLost(
                 "%s One whole version is on it, the old or the new: deploy again." % error
@@ -343,6 +375,9 @@ def main(arguments=None):
     options.add_argument("--board", help="also write boards/<name>/board.json")
     options.add_argument("--tree", help="what to deploy; otherwise the firmware is built first")
     options.add_argument("--dry-run", action="store_true", help="only say what would change")
+    options.add_argument(
+        "--names", help="for the certificate: more names and addresses of the board, e.g. its IP"
+    )
     options.add_argument("--log-s", type=float, default=30, help="how long to wait for ready")
     try:
         chosen = options.parse_args(arguments)

@@ -1,8 +1,9 @@
 """Runs the real firmware against the simulated installation: `make sim`.
 
-Settings come from the environment: HEADLESS=1 (no explanations), PORT_BASE (+0 HTTP, +4 twin,
-+5 and further: inner doors), DURATION in seconds after `ready` (0: until stopped), SCENARIO,
-RUNTIME=micropython|cpython, PROFILE=files|image, BOARD, HEAP, FRESH=1 (an empty board).
+Settings come from the environment: HEADLESS=1 (no explanations), PORT_BASE (+0 HTTP, +1 HTTPS,
++2 gateway, +3 SunSpec, +4 twin, +5 and further: inner doors), DURATION in seconds after `ready`
+(0: until stopped), SCENARIO, RUNTIME=micropython|cpython, PROFILE=files|image, BOARD, HEAP,
+FRESH=1 (an empty board).
 
 The board's flash is .cache/sim/<port base>/flash and is kept from run to run, as a real one is. A
 scenario that brings settings of its own has its own folder beside it and an empty board each time;
@@ -54,17 +55,19 @@ async def simulate(options, stop):
     duration_s = options.pop("duration_s")
     async with Simulation(folder, tell=_tell, **options) as simulation:
         ready = {
-            "http": simulation.http,
-            "https": None,
-            "gateway": None,
-            "sunspec": None,
+            "http": simulation.doors.http,
+            "https": simulation.doors.https,
+            "gateway": simulation.doors.gateway,
+            "sunspec": simulation.doors.sunspec,
             "twin": simulation.panel,
             "user": "admin",
             "password": simulation.board.password,
         }
         _tell("ready " + json.dumps(ready))
         if not headless:
-            _explain(ready)
+            _explain(dict(ready, http=simulation.http))
+            if simulation.doors.gateway:
+                print("Certificates of the gateway: %s\n" % (folder / "certificates"), flush=True)
         await _watch(simulation, stop, duration_s)
     _tell("recorded: %s" % (folder / "record").relative_to(ROOT))
 

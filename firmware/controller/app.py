@@ -43,6 +43,7 @@ class Controller:
     variables: "Variables"
     site: "Site"
     cycle: "Cycle"
+    devices: dict
     sampled: list
     consumers: list
     disabled: dict
@@ -50,7 +51,10 @@ class Controller:
     button: dict
     kept: "dict | None"
     counters = specials = wishes = power = None
-    operator = dimming = journal = None
+    operator = dimming = journal = tls = sunspec = None
+    unsaved = None  # has save(): what waits to be written to flash
+    deaf = False  # there was no room for what the operator asks for
+    _lost = ()  # ids of the devices that do not answer
     before = after = ()  # parts with update(now_ms), called before and after each decision
 
     def __init__(self):
@@ -66,7 +70,7 @@ class Controller:
         self.log("RippleGate %s starts (%s)" % (_VERSION, self.cause))
         self.load_json = data.load_json
         self.store = Store()
-        self.supervisor = Supervisor(self.clock.now_ms, self.log)
+        self.supervisor = Supervisor(self.clock.now_ms, self.event)
         from controller import startup
 
         startup.build(self)
@@ -86,10 +90,15 @@ class Controller:
         """Notes what the owner has to see to."""
         self.faults.append(text)
         self.log(text)
+        if self.journal:
+            self.journal.event("fault", (text,))
 
-    def settings_changed(self, sections):
-        """Takes changed settings; True where some of them need a restart."""
+    def settings_changed(self, sections, who="admin"):
+        """Takes changed settings; True where some of them need a restart. who: None, no event."""
         from controller import reconfigure
+
+        if who:
+            self.event("settings_changed", who, ", ".join(sorted(sections)))
 
         restart = reconfigure.take(self, sections)
         self.wake()
@@ -136,12 +145,15 @@ class Controller:
         )
 
     def need_power(self):
-        """The power manager: charge modes, surplus, phases, dynamic load; asked in each cycle."""
-        if not self.power:
-            from chargecontrol.power_manager import PowerManager
+        """The power manager: charge modes, surplus, phases, dynamic load; asked in each cycle.
 
-            doc = self.settings.doc
-            self.power = PowerManager(self.site, doc["power_manager"], doc["dynamic_load"])
+        MemoryError where there is no room for it.
+        """
+        if not self.power:
+            from controller import power_room
+
+            self.power = power_room.make(self)
+            unload(("controller.power_room",))
         return self.power
 
     def event(self, code, *arguments):
@@ -158,10 +170,16 @@ class Controller:
 
     def restart(self):
         """Restarts the board shortly, so that the answer to who asked for it still gets out."""
-        self.log("restart asked for")
+        self.event("restart_asked")
         self.supervisor.start("restart", self._reset)
 
     async def _reset(self, beat):
+        if self.unsaved:
+            self.unsaved.save()
+        if self.operator:
+            self.operator.flush()
+        if self.journal:
+            self.journal.flush()
         self.save_counts()
         await asyncio.sleep_ms(500)
         machine.reset()
@@ -180,6 +198,8 @@ class Controller:
             held_s = held_s + 1 if pressed else 0
             if held_s == _BUTTON_S:
                 await self.login.reset()
+                self.event("password_reset")
+            self._watch_devices()
             self._save(second)
             gc.collect()
             # What is seldom used stays while there is room for it.
@@ -188,6 +208,18 @@ class Controller:
                 gc.collect()
             self.live_bytes = gc.mem_alloc()
             await asyncio.sleep_ms(1000)
+
+    def _watch_devices(self):
+        """Tells which devices fell silent, and which answer again."""
+        lost = []
+        for id, device in self.devices.items():
+            if device.com_error and device.error_since_ms is not None:
+                lost.append(id)
+                if id not in self._lost:
+                    self.event("device_lost", id, device.problem)
+            elif id in self._lost:
+                self.event("device_back", id)
+        self._lost = lost
 
     def _save(self, second):
         """Writes to flash what is due: variables that could not be written when they were set,

@@ -69,7 +69,10 @@ class Cycle:
             power_inputs.update(controller, now_ms)
         for part in controller.before:
             part.update(now_ms)
-        site.decide(now_ms, controller.contacts.stable, lookups)
+        operator = controller.operator
+        ready = controller.contacts.stable and not controller.deaf
+        ready = ready and (not operator or operator.operator.ready)
+        site.decide(now_ms, ready, lookups)
         for evse in site.evses:
             phases = evse.ordered_phases if manages else None
             devices[evse.id].order(evse.setpoint_ma if manages else None, phases)

@@ -25,14 +25,17 @@ def refuse_cross_site(door, request):
         raise door.refusal(403, "cross_site")
 
 
-async def read(door, request, limit):
-    """Read and parse the JSON body of at most so many bytes."""
+async def read(door, request, limit, raw=False):
+    """Read and parse the JSON body of at most so many bytes; raw: leave it as bytes."""
     if "transfer-encoding" in request.headers:
         raise door.refusal(411, "chunked")
     if request.length > limit:
         raise door.refusal(413, "too_large", limit)
     if "expect" in request.headers:
         await request.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if raw:
+        request.data = await request.body()
+        return
     try:
         for document in parsing(await request.body()):
             if document:

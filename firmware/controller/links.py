@@ -128,7 +128,7 @@ class TcpLink:
 
     def __init__(self, host, port):
         self.tx = bytearray(_REQUEST)
-        self.rx = bytearray(_BUFFER)
+        self.rx = b""  # the last answer as it came: a buffer for each device would cost 264 bytes
         self.pdu_at = 7
         self.busy_ms = 0
         self.errors = 0
@@ -186,7 +186,7 @@ class TcpLink:
             transaction, answering, size = tcp.unpack_header(header, 0)
             body = await self._reader.readexactly(size)
             if transaction == self._transaction and answering == unit:
-                self.rx[:size] = body
+                self.rx = body
                 # Only an answered request shows that the other side is really there.
                 self._backoff_ms = 500
                 self._next_try_ms = None

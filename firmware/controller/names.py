@@ -1,4 +1,4 @@
-"""What names mean in formulas: PB.inputN, Mx.*, Ex.*, date.*, GM.*, CM.* and bare variables.
+"""What names mean in formulas: PB.inputN, Mx.*, Ex.*, date.*, GM.*, CM.*, Cx.level, variables.
 
 Source of the names: the cFos formula documentation (objects and members), see docs/formulas.md.
 What few installations ask for is in modules of its own: members.py, specials.py, balance.py.
@@ -43,6 +43,8 @@ class Names:
             return controller.balance().value(counter, field)
         device = controller.devices.get(name.upper())
         if device is None:
+            if field == "level" and controller.operator:
+                return controller.operator.operator.number(name.upper())
             raise KeyError(name)
         if field == "id":
             return device.config.get("unit", 0)

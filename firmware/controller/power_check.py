@@ -3,7 +3,6 @@
 Rules of the WARP power manager's config and dynamic_load_config; slots as in power_inputs.py.
 """
 
-import gc
 import sys
 
 from micropython import const
@@ -17,8 +16,6 @@ _PV = const(2)  # 3 is Min+PV
 _DEFAULT_MODE = const(4)
 _LEAST_LIMIT_MA = const(16000)
 _MAX_LINES = const(20)
-_ROOM_BYTES = const(20480)  # for the power manager and one of its two loops, in an image
-_LOOP_BYTES = const(8192)  # for the other loop
 # (section, module that it needs, setting that switches it on)
 _PARTS = (
     ("power_manager", "surplus", "excess_charging_enable"),
@@ -71,10 +68,10 @@ def need_room(new):
         if name in new and new[name][switch] and "chargecontrol." + module not in sys.modules
     ]
     if wanted:
-        gc.collect()
-        there = "chargecontrol.power_manager" in sys.modules
-        # A PC says 0.
-        if 0 < gc.mem_free() < (_LOOP_BYTES if there else _ROOM_BYTES):
+        from controller import power_room
+
+        names = power_room.modules("power_manager" in wanted, "dynamic_load" in wanted)
+        if not power_room.load(names, power_room.CHANGE_BYTES):
             raise PowerError(wanted[0], "no_room")
 
 

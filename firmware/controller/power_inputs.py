@@ -27,6 +27,12 @@ def _power_w(readings):
     return power_w
 
 
+def _wanted(specials, id):
+    """1 or 3 where a rule asked for phases: nothing has two, so one for two; else None."""
+    phases = specials.of_device(id.lower(), "switch_phases") if specials else None
+    return 3 if phases == 3 else 1 if phases in (1, 2) else None
+
+
 def update(controller, now_ms):
     """Hands the latest readings to the power manager; it looks at their age itself."""
     doc = controller.settings.doc
@@ -50,4 +56,5 @@ def update(controller, now_ms):
         device = controller.devices[evse.id]
         evse.switchable = device.switchable
         evse.box_phases = device.sent_phases
+        evse.wanted_phases = _wanted(controller.specials, evse.id)
     controller.power.update(now_ms, grid, battery, currents)

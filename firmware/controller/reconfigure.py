@@ -6,7 +6,7 @@ from controller.settings_view import schema
 # What a device is made of: another value needs a start.
 _MADE_OF = (
     "template enabled bus host port unit input pulses_per_kwh measure formulas failsafe_current_ma"
-    " phase_relay phase_switching invert role phases"
+    " phase_relay phase_switching invert model_index role phases"
 ).split()
 
 

@@ -14,6 +14,19 @@ from controller.data import DataMissing
 from controller.refusal import Refusal
 from controller.settings_view import SECTIONS, schema
 
+# Sections whose values must go with others, and the module that knows how.
+_CHECKS = {
+    "contact_sets": "operator_check",
+    "channels": "operator_check",
+    "dimming": "dimming_check",
+    "steerables": "dimming_check",
+    "outputs": "dimming_check",
+    "sunspec_server": "sunspec_check",
+    "tls": "tls_check",
+    "gateway": "tls_check",
+}
+_NEED_ROOM = "contact_sets channels dimming steerables outputs journal"
+
 
 class SettingsError(Refusal):
     """A value that cannot be taken; .field names it, e.g. "evses[0].priority"."""
@@ -52,7 +65,7 @@ def load(settings, loaded):
             problem = error
             settings.doc[name] = check.section(name, None, None)
     try:
-        _references(settings.doc)
+        _references(settings.doc, settings.ports["inputs"])
     except SettingsError as error:  # said, but what is right of it works
         problem = problem or error
     return str(problem) if problem else None  # an error would keep this module
@@ -72,7 +85,13 @@ def changes(settings, patch):
             new[name] = value
     whole = dict(settings.doc)
     whole.update(new)
-    _references(whole)
+    # The first password is set even where other sections on flash do not go together.
+    if [name for name in new if name != "login"]:
+        _references(whole, settings.ports["inputs"])
+    if [name for name in new if name in _NEED_ROOM and new[name]]:
+        from controller import grid_parts
+
+        grid_parts.need_room(new, whole)
     if "power_manager" in new or "dynamic_load" in new:
         from controller import power_check
 
@@ -80,7 +99,7 @@ def changes(settings, patch):
     return new
 
 
-def _references(doc):
+def _references(doc, inputs):
     """Raise SettingsError where a value does not go with another, or names what is not there."""
     meters = [meter["id"] for meter in doc["meters"]]
     grids = [meter["id"] for meter in doc["meters"] if meter["role"] == "grid"]
@@ -109,6 +128,11 @@ def _references(doc):
         from controller import power_check
 
         for error in power_check.faults(doc):
+            raise error
+    for name in set([_CHECKS[section] for section in _CHECKS if doc[section]]):
+        check = __import__("controller." + name, None, None, ("faults",))
+        ports = (inputs,) if name == "operator_check" else ()
+        for error in check.faults(doc, *ports):
             raise error
 
 
@@ -180,8 +204,9 @@ class Check:
             self._device(section["device"], item, field)
         if item.get("input") is not None:
             self._port("inputs", item["input"], field + ".input")
-        if item.get("phase_relay") is not None:
-            self._port("relays", item["phase_relay"], field + ".phase_relay")
+        for name in ("phase_relay", "relay"):
+            if item.get(name) is not None:
+                self._port("relays", item[name], field + "." + name)
         return item
 
     def _device(self, kind, item, field):

@@ -45,6 +45,11 @@ class Specials:
         if field[:9] == "_storage_":
             role, _, what = field[9:].partition("_")
             return self._storage("storage_" + role, what)
+        if field[:6] == "_p14a_":
+            return self._dimming(field[6:])
+        if field == "_feed_in_pct":
+            percent = site.operator and site.operator.feed_in()
+            return 100 if percent is None else percent
         if field[:4] != "_set":
             field = "_set" + field
         if field == "_set_price":
@@ -53,6 +58,15 @@ class Specials:
             level = self._variable(field)
             return level if level is not None and -6 <= level <= -2 else None
         raise KeyError(field)
+
+    def _dimming(self, what):
+        """CM._p14a_<what> (§14a): pmin_w and used_w where it is configured, else while dimmed."""
+        if what not in ("active", "limit_w", "pmin_w", "budget_w", "used_w"):
+            raise KeyError(what)
+        dimming = self._controller.site.dimming
+        if what == "active":
+            return int(bool(dimming and dimming.active))
+        return dimming and getattr(dimming, "p_min_w" if what == "pmin_w" else what)
 
     def _variable(self, name):
         variables = self._controller.variables

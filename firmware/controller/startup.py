@@ -4,6 +4,7 @@ Nothing of this is needed afterwards, so the module leaves the RAM again (contro
 function defined here may live on, since it would keep the module.
 """
 
+import gc
 import json
 
 from micropython import const
@@ -124,17 +125,21 @@ def _make_site(controller, board):
     wanted = [c for c in doc["evses"] if c["current_limit"] is not None]
     if wanted or [n for n in ("rules.json", "plans.json") if controller.store.load(n)[0]]:
         controller.need_wishes()
-    if controller.power_wanted():
-        controller.need_power()
     if _operator_parts(doc):
+        unload()
+        gc.collect()
         from controller import grid_parts
 
-        grid_parts.take(controller)
+        grid_parts.at_start(controller)
+    if controller.power_wanted():  # last: what the grid operator asks for comes before it
+        from controller import power_room
+
+        power_room.at_start(controller)
 
 
 def _operator_parts(doc):
-    names = ("contact_sets", "channels", "dimming", "steerables", "outputs", "sunspec_server")
-    return [name for name in names + ("journal",) if doc[name]]
+    names = ("contact_sets", "channels", "dimming", "steerables", "outputs", "journal")
+    return [name for name in names if doc[name]]
 
 
 def start(controller):

@@ -122,6 +122,15 @@ def _power(power, lang, now_ms):
     }
 
 
+def _grid(controller, part, lang, now_ms):
+    """What serves the grid operator, where it is configured."""
+    if not controller.dimming and not controller.after:
+        return None
+    from controller import dimming_state
+
+    return getattr(dimming_state, part)(controller, lang, now_ms, _reason)
+
+
 def _largest_block():
     """Largest free block of the heap in bytes, to 1 kB: found by trying."""
     low, high = 0, gc.mem_free() >> 10
@@ -160,6 +169,8 @@ def state(controller, lang):
         "feeders": _feeders(site, lang, now_ms),
         "available_ma": list(site.available_ma),
         "power_manager": _power(controller.power, lang, now_ms),
+        "dimming": _grid(controller, "dimming", lang, now_ms),
+        "outputs": _grid(controller, "outputs", lang, now_ms),
         "surplus_error": _surplus_error(controller),
         "grid_meter": _reason(lang, site.meter_reason, now_ms),
         "evses": _evses(controller, lang),

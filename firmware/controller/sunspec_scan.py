@@ -48,7 +48,8 @@ def _become(device, scan):
 
     config = device.config
     table = data.load_json("templates/sunspec.json")
-    readout = choose(scan, config["role"], config["phases"], table, READINGS)
+    which = config.get("model_index", 1)
+    readout = choose(scan, config["role"], config["phases"], table, READINGS, which)
     if config.get("invert"):
         from controller.inverted import Inverted
 

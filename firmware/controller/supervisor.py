@@ -23,12 +23,13 @@ class _Task:
 
 
 class Supervisor:
-    """Owns the tasks. now_ms: function giving control time; log: takes a line of text."""
+    """Owns the tasks. now_ms: function giving control time; tell: takes events, the code and what
+    fills its sentence."""
 
-    def __init__(self, now_ms, log):
+    def __init__(self, now_ms, tell):
         self.tasks = []
         self._now_ms = now_ms
-        self._log = log
+        self._tell = tell
 
     def start(self, name, function, vital=False, stuck_ms=0):
         """Starts function(beat) as a task; it must call beat() at least every stuck_ms (0: never).
@@ -57,7 +58,7 @@ class Supervisor:
             except Exception as error:  # the one place for whatever a task did not expect
                 sys.print_exception(error) if hasattr(sys, "print_exception") else None
                 task.error = "%s: %s" % (type(error).__name__, error)
-                self._log("task %s failed: %s" % (task.name, task.error))
+                self._tell("task_failed", task.name, task.error)
             task.restarts += 1
             pause_ms = _BACKOFF_MS if self._now_ms() - began_ms > 600000 else pause_ms * 2
             end_ms = self._now_ms() + min(pause_ms, _BACKOFF_MAX_MS)
@@ -72,7 +73,7 @@ class Supervisor:
             if task.stuck_ms and now_ms - task.beat_ms > task.stuck_ms:
                 if task.vital:
                     return task
-                self._log("task %s hangs: started anew" % task.name)
+                self._tell("task_hangs", task.name)
                 task.handle.cancel()
                 task.restarts += 1
                 task.beat_ms = now_ms
@@ -91,5 +92,5 @@ class Supervisor:
                 watchdog.feed()
             elif task is not told:
                 told = task
-                self._log("task %s hangs: the watchdog will restart the board" % task.name)
+                self._tell("task_vital_hangs", task.name)
             await asyncio.sleep_ms(_CHECK_MS)

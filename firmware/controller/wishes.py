@@ -9,6 +9,7 @@ from micropython import const
 from chargecontrol.limits import SetLimit
 from formula import FormulaError
 
+_NO_ROOM = const("not enough memory to switch phases as a rule asks (switch_phases)")
 _MARGIN_MA = const(1500)  # on top of what a car draws that uses less than the surplus it was given
 
 
@@ -51,6 +52,7 @@ class Wishes:
         self._wishes = [_Wish(evse) for evse in controller.site.evses]
         self._configs = None
         self._rules = False
+        self._phases = []  # ids, lower case, for which a rule wrote switch_phases
         self._plans = plan_store.load(controller)
         self.take_rules(self.made(*rule_store.load(controller)))
 
@@ -90,6 +92,8 @@ class Wishes:
         """Sets a variable; KeyError where it can't be set."""
         self._forget()
         self._controller.get_specials().set(place + "." + field, value)
+        if field == "switch_phases" and place not in self._phases:
+            self._phases.append(place)
 
     def _forget(self):
         for known in self.known:
@@ -182,6 +186,23 @@ class Wishes:
                 wish.take(found[0], found[1], (), found[2])
             if wish.rules:
                 surplus_w = self._ask_rules(wish, now_ms, surplus_w)
+        if self._phases and not controller.power:
+            self._need_phases()
+
+    def _need_phases(self):
+        """The power manager switches phases: not before a rule asks a box that can."""
+        controller = self._controller
+        for id in self._phases:
+            device = controller.devices[id.upper()]
+            wanted = controller.specials.of_device(id, "switch_phases")
+            if device.switchable and wanted and wanted > 0:
+                try:
+                    controller.need_power()
+                except MemoryError:
+                    self._phases = []  # until a rule asks again
+                    if _NO_ROOM not in controller.faults:
+                        controller.fault(_NO_ROOM)
+                return
 
     def _configure(self):
         controller = self._controller

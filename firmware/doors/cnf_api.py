@@ -51,6 +51,8 @@ async def _set_cm_vars(door, request):
     variables = door.controller.variables
     if variables.set_many(pairs, clear, tmp):
         door.controller.wake()
+    if door.controller.operator:
+        door.controller.operator.beat("http")
     await variables.saved()
     return "ok", 200
 

@@ -13,7 +13,12 @@ _EVSE = {
     "first_come_first_served": "first_come_first_served",
     "failsafe_cur": "failsafe_current_ma",
 }
-_METER = {"pulses_per_kwh": "pulses_per_kwh", "capacity_wh": "capacity_wh", "formulas": "formulas"}
+_METER = {
+    "pulses_per_kwh": "pulses_per_kwh",
+    "capacity_wh": "capacity_wh",
+    "formulas": "formulas",
+    "invert": "invert",
+}
 # What get_devices tells beside these: it may come back, and says nothing.
 _SHOWN = "desc label number is_evse is_va invert"
 
@@ -55,7 +60,7 @@ def _shown(config):
     else:
         entry["role"] = ROLES.index(config["role"])
         entry["used_phases"] = sum([1 << (phase - 1) for phase in config["phases"]])
-        entry["is_va"] = entry["invert"] = False
+        entry["is_va"] = False
     return entry
 
 

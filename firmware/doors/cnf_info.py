@@ -149,7 +149,7 @@ def _meter(controller, config):
     readings = device.readings if device else {}
     entry["is_evse"] = False
     entry["is_va"] = getattr(device, "is_va", False)
-    entry["invert"] = False
+    entry["invert"] = config["invert"]
     entry["role"] = ROLES.index(config["role"])
     entry["used_phases"] = sum([1 << (phase - 1) for phase in config["phases"]])
     entry["power"] = entry["power_w"]

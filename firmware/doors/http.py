@@ -1,6 +1,7 @@
 """The HTTP door: a small server with bounds on all that comes in; routes need a password.
 
-One request a connection, as docs/decisions/http-server.md explains.
+One request a connection, as docs/decisions/http-server.md explains. doors/tls_listener.py puts TLS
+before it.
 """
 
 import asyncio
@@ -21,9 +22,9 @@ _PAUSE_MS = const(500)  # or pauses
 _RETRY_MS = const(1000)
 _PACKET = const(512)
 
+_JSON = "application/json"
 _HEADERS = (
-    b"\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-    b"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
 )
 
 
@@ -42,41 +43,50 @@ class HttpError(Refusal):
 class Request:
     """One connection with its one request and its answer.
 
-    Routes use method, path, args (the query), headers (names in lower case) and data (the parsed
-    body, None without one).
+    Routes use method, path, args (the query), headers (names in lower case), data (the parsed
+    body, None without one) and rights ("admin", "utility", None where no password is needed).
+    listener: where it came in over TLS, None over plain HTTP; ready: it
+    can be answered.
     """
 
-    def __init__(self, reader, writer, now_ms):
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, reader, writer, now_ms, listener):
+        self.reader = reader
+        self.writer = writer
+        self.listener = listener
+        self.ready = not listener
+        self.source = writer  # knows the peer's address
+        self.rights = None
         self._now_ms = now_ms
-        self._input = b""
+        self.input = b""  # what came and is not used yet
         self.args = {}
         self.headers = {}
         self.data = None
         self.task = asyncio.current_task()
         self.end_ms = now_ms() + _REQUEST_MS
         self.idle = True  # its head is not complete yet
+        self._chunked = False
         self.late = False
         self.begun = False  # its answer is on the way
         self.unread = True
 
     async def _read(self, count):
-        data = await self._reader.read(count)
+        data = await self.reader.read(count)
         if not data:
             raise EOFError
         return data
 
     async def read_head(self):
         """Read what comes before the body. Raises HttpError."""
-        data = b""
-        end = -1
-        while end < 0:
-            data = (data + await self._read(512)).lstrip(b"\r\n")
+        data = self.input
+        while True:
+            data = data.lstrip(b"\r\n")
             end = data.find(b"\r\n\r\n")
             if (len(data) if end < 0 else end) > _MAX_HEAD:
                 raise HttpError(431, "head_long", _MAX_HEAD)
-        self._input = data[end + 4 :]
+            if end >= 0:
+                break
+            data += await self._read(512)
+        self.input = data[end + 4 :]
         self.idle = self.unread = False
         data = data[:end]
         try:
@@ -93,6 +103,8 @@ class Request:
         self.method, url, version = lines[0].split(" ")
         if not version.startswith("HTTP/1."):
             raise ValueError
+        # Over TLS its end must show: whoever cuts the connection could shorten the answer.
+        self._chunked = self.listener and version != "HTTP/1.0"
         self.path, _, query = url.partition("?")
         for pair in query.split("&"):
             name, _, value = pair.partition("=")
@@ -107,9 +119,9 @@ class Request:
     async def body(self):
         """The bytes that follow the head."""
         body = bytearray(self.length)
-        have = min(len(self._input), self.length)
-        body[:have] = self._input[:have]
-        self._input = b""
+        have = min(len(self.input), self.length)
+        body[:have] = self.input[:have]
+        self.input = b""
         while have < self.length:
             part = await self._read(min(512, self.length - have))
             body[have : have + len(part)] = part
@@ -118,25 +130,40 @@ class Request:
         return body
 
     async def send(self, data):
-        self._writer.write(data)
-        await self._writer.drain()
+        self.writer.write(data)
+        await self.writer.drain()
         await asyncio.sleep_ms(0)
 
-    async def answer(self, body, status, headers=""):
-        """Send JSON, piece by piece: the heap need not have room for all of it at once."""
-        parts = pieces(body)
+    async def answer(self, body, status, kind=_JSON, headers=""):
+        """Send it piece by piece: the heap need not have room for all of it at once.
+
+        body: for JSON what json_pieces takes; for another content type an iterable of bytes or
+        texts, an empty one of which lets others have their turn.
+        """
+        chunked = self._chunked and status < 300
+        if kind == _JSON:
+            body = pieces(body)
         if status >= 300:  # short, and known to be whole while the request still comes
-            parts = ["".join(parts)]
-            headers += "\r\nContent-Length: %d" % len(parts[0].encode())
+            body = ["".join(body)]
+            headers += "\r\nContent-Length: %d" % len(body[0].encode())
+        elif chunked:
+            headers += "\r\nTransfer-Encoding: chunked"
         line = "HTTP/1.1 %d %s" % (status, "OK" if status < 300 else "Refused")
-        output = bytearray((line + headers).encode() + _HEADERS)
-        for part in parts:
-            output += part.encode()
+        before = (line + headers + "\r\nContent-Type: " + kind).encode() + _HEADERS
+        output = bytearray()
+        for part in body:
+            output += part.encode() if isinstance(part, str) else part
             if len(output) >= _PACKET:
                 self.begun = True
-                await self.send(output)
+                await self.send(before + _chunk(output, chunked))
+                before = b""
                 output = bytearray()
-        await self.send(output)
+            elif part:
+                continue
+            else:
+                await asyncio.sleep_ms(0)
+            self.end_ms = self._now_ms() + _REQUEST_MS  # as long as it moves on
+        await self.send(before + _chunk(output, chunked) + (b"0\r\n\r\n" if chunked else b""))
 
     async def refuse(self, error):
         """Answer with a Refusal."""
@@ -148,7 +175,7 @@ class Request:
         body = {"error": error.text(self.args.get("lang", "en")), "code": error.code}
         if error.field:
             body["field"] = error.field
-        await self.answer(body, error.status, headers)
+        await self.answer(body, error.status, _JSON, headers)
 
     async def drain(self):
         """Throw away what still comes: to close before it would undo the answer."""
@@ -159,10 +186,16 @@ class Request:
 
     async def close(self):
         try:
-            self._writer.close()
-            await self._writer.wait_closed()
+            self.writer.close()
+            await self.writer.wait_closed()
         except OSError:
             pass  # gone already
+
+
+def _chunk(data, chunked):
+    if not chunked or not data:
+        return data
+    return b"%x\r\n" % len(data) + data + b"\r\n"
 
 
 def _unquote(text):
@@ -178,6 +211,8 @@ class HttpDoor:
 
     The door hands itself to what answers, which uses controller, refusal (the class of the error
     to raise: status, key of texts/http.json, what fills its sentence) and refuse_cross_site().
+
+    plain: there is plain HTTP; told: see controller/strangers.py.
     """
 
     refusal = HttpError
@@ -188,14 +223,17 @@ class HttpDoor:
         self._requests = []
         self._routes = []
         self._server = None
+        self.plain = True
+        self.told = {}
 
     def route(self, path, module, open=False):
         """A module answers for a path and all below it; the first such route holds.
 
-        It is imported when a request comes and may be unloaded in between. It has MAX_BODY (bytes)
-        and ROUTES: {path: {method: function(door, request) -> (body, status), plain or async}}.
-        A body is a dict, list or str for JSON; a value of a dict may be a generator: it is sent as
-        a list, one item at a time. open: without password.
+        It is imported when a request comes and may be unloaded in between. It has MAX_BODY (in
+        bytes), RAW if it takes bytes in place of JSON, and ROUTES: {path: {method: function(door,
+        request) -> (body, status) or (body, status, content type), plain or async}}. A body is a
+        dict, list or str for JSON; a value of a dict may be a generator: it is sent as a list, one
+        item at a time. For another content type it is an iterable of bytes. open: no password.
         """
         self._routes.append((path, module, open))
 
@@ -212,12 +250,12 @@ class HttpDoor:
 
     async def run(self, beat=None):
         """Listens, unless it does already, and ends the connections whose time is over."""
-        if not self._server:
-            await self.start()
         while True:
             if beat:
                 beat()
             now_ms = self._now_ms()
+            if self.plain and not self._server:
+                await self.start()
             for request in list(self._requests):
                 if now_ms >= request.end_ms:
                     request.late = True
@@ -225,13 +263,16 @@ class HttpDoor:
                     request.task.cancel()
             await asyncio.sleep_ms(250)
 
-    async def serve(self, reader, writer):
-        request = Request(reader, writer, self._now_ms)
+    async def serve(self, reader, writer, listener=None):
+        """Read and answer the one request of a connection; over TLS where there is a listener."""
+        request = Request(reader, writer, self._now_ms, listener)
         try:
             try:
                 await self._handle(request)
             except (Exception, asyncio.CancelledError) as error:
                 refusal = self._refusal(error, request)
+                if not request.ready:
+                    raise EOFError
                 if not request.begun:
                     await request.refuse(refusal)
             await request.drain()
@@ -240,6 +281,8 @@ class HttpDoor:
         finally:
             if request in self._requests:
                 self._requests.remove(request)
+            if listener:
+                listener.leave(request)
             await request.close()
 
     def _opened(self, request):
@@ -255,26 +298,45 @@ class HttpDoor:
     def _end_idle(self):
         """End the oldest connection that has not sent its request; False if there is none."""
         for request in self._requests:
-            if request.idle:
+            if request.idle and not request.listener:
                 self._requests.remove(request)
                 request.task.cancel()
                 return True
         return False
 
+    async def _admit(self, request, open):
+        """Return if this may be asked; before anything large is read. Raises Refusal."""
+        if request.listener and request.listener.check(request):
+            return
+        if not open and not self._opened(request):
+            try:
+                await self.controller.login.check(request.headers.get("authorization"))
+            except Refusal as error:
+                if error.code == "login":
+                    from controller import strangers
+
+                    strangers.tell(self, "login_failed", request.source)
+                raise
+            request.rights = "admin"
+
     async def _handle(self, request):
         """Read a request and answer it; raises all that may go wrong."""
-        if len(self._requests) >= _MAX_CONNECTIONS and not self._end_idle():
+        listener = request.listener
+        plain = [other for other in self._requests if not other.listener]
+        if not listener and len(plain) >= _MAX_CONNECTIONS and not self._end_idle():
             request.unread = False  # there is no time to wait for it
             raise HttpError(503, "busy")
         self._requests.append(request)
+        if listener:
+            await listener.connect(request)
+            request.end_ms = self._now_ms() + _REQUEST_MS
         await request.read_head()
         for path, name, open in self._routes:
             if (request.path + "/").startswith(path + "/"):
                 break
         else:
             name = open = None
-        if not open and not self._opened(request):
-            await self.controller.login.check(request.headers.get("authorization"))
+        await self._admit(request, open)
         if not name:
             raise HttpError(404, "not_found")
         if request.unread:  # to take a body needs more room than anything else
@@ -301,7 +363,7 @@ class HttpDoor:
         if request.unread:
             from controller import http_body
 
-            await http_body.read(self, request, module.MAX_BODY)
+            await http_body.read(self, request, module.MAX_BODY, hasattr(module, "RAW"))
         answer = methods[request.method](self, request)
         if hasattr(answer, "send"):
             answer = await answer

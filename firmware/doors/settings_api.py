@@ -44,6 +44,7 @@ async def _set_password(door, request):
     if not isinstance(body, dict) or sorted(body) != ["new", "old"]:
         raise door.refusal(400, "password_shape")
     await password.change(door.controller.login, body["old"], body["new"])
+    door.controller.event("password_changed", "admin")
     return "ok", 200
 
 

@@ -89,6 +89,9 @@ class Log:
 
 class Controller:
     wishes = counters = specials = power = None
+    operator = dimming = journal = tls = None
+    deaf = False
+    before = after = ()
     version = "0.1.0"
 
     def __init__(self):
@@ -119,7 +122,7 @@ class Controller:
         if hasattr(self, "cycle"):
             self.cycle.wake()
 
-    def settings_changed(self, sections):
+    def settings_changed(self, sections, who="admin"):
         from controller import reconfigure
 
         restart = reconfigure.take(self, sections)
@@ -157,6 +160,9 @@ class Controller:
 
     def restart(self):
         self.log.lines.append("restart")
+
+    def event(self, code, *arguments):
+        self.log.lines.append(" ".join([code] + [str(argument) for argument in arguments]))
 
     async def tick(self):
         while True:
@@ -225,6 +231,7 @@ async def main(port, whole=False):
     door.route("/cnf", "doors.cnf_api")
     door.route("/ui", "doors.cnf_api")
     door.route("/api/rules", "doors.rules_api")
+    door.route("/api/certificates", "doors.certificates_api")
     door.route("/api", "doors.settings_api")
     await door.start(port)
     print("listening")

@@ -78,8 +78,15 @@ def box(id, state, **fields):
     return evse
 
 
+class Dimming:
+    active = True
+    limit_w = p_min_w = used_w = 4200
+    budget_w = 9200
+
+
 class Site:
-    percent = None
+    percent = operator = None
+    dimming = Dimming()
 
     def __init__(self, evses):
         self.evses = evses

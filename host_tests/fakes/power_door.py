@@ -134,7 +134,7 @@ class Controller:
         self.power = self.power or Power(self.site)
         return self.power
 
-    def settings_changed(self, sections):
+    def settings_changed(self, sections, who="admin"):
         doc = self.settings.doc
         self.need_power().configure(doc["power_manager"], doc["dynamic_load"])
 

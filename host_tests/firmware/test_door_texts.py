@@ -18,13 +18,14 @@ ERRORS = {
     "StoreError": "settings_errors",
     "VariableError": "variables",
     "NestingError": "variables",
+    "CertificateError": "certificates",
 }
 CODE_AT = {"HttpError": 1, "refusal": 1, "SettingsError": 1}
 
 
 def codes():
     """{area: codes} that are raised anywhere in the firmware."""
-    found = {"http": set(), "settings_errors": set(), "variables": set()}
+    found = {"http": set(), "settings_errors": set(), "variables": set(), "certificates": set()}
     for path in sorted(FIRMWARE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

@@ -12,6 +12,7 @@ import pytest
 from fakes.power_door import Door
 
 from chargecontrol import charge_modes
+from controller import power_room
 from controller.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +148,7 @@ def test_what_does_not_go_together(door):
 def test_what_would_not_fit_into_the_ram_is_refused_before_it_is_saved(door, monkeypatch):
     for module in ("power_manager", "surplus", "dynamic_load"):
         monkeypatch.delitem(sys.modules, "chargecontrol." + module, raising=False)
-    monkeypatch.setattr(gc, "mem_free", lambda: 20000, raising=False)
+    monkeypatch.setattr(gc, "mem_free", lambda: 8000, raising=False)
     for path, body in (("config", CONFIG), ("dynamic_load_config", LOAD)):
         (line,) = door.write(path, body)
         assert "not enough memory" in line
@@ -157,7 +158,10 @@ def test_what_would_not_fit_into_the_ram_is_refused_before_it_is_saved(door, mon
     assert not door.controller.store.saves and door.controller.power is None
     # What needs no room is taken, and what is there already stays.
     assert door.write("config", dict(CONFIG, excess_charging_enable=False)) == []
-    monkeypatch.setitem(sys.modules, "chargecontrol.power_manager", sys)
+    monkeypatch.setattr(gc, "mem_free", lambda: 14000, raising=False)
+    for module in power_room.modules(True, False):
+        if module != "chargecontrol.surplus":
+            monkeypatch.setitem(sys.modules, module, sys)
     assert door.write("config", CONFIG) == []
 
 

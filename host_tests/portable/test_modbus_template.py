@@ -255,7 +255,12 @@ def test_phases_are_switched_by_registers():
 
 def power_brain_registers(state, enabled):
     meter_data = pack(">QIIII", 1234567, 7000, 101, 99, 0)
-    return {8092: registers(state, 160, enabled, 155), 8058: meter_data}
+    # Bit 8 says that phases may be switched, which is not what is read.
+    return {
+        8092: registers(state, 160, enabled, 155),
+        8058: meter_data,
+        8113: registers(0x102),
+    }
 
 
 def test_power_brain_readings():
@@ -266,6 +271,8 @@ def test_power_brain_readings():
         "state": "C",
         "enabled": 1,
         "offered_ma": 16000,
+        "input1": 0,
+        "input2": 1,
         "energy_wh": 1234567,
         "power_w": 7000,
         "current_l1_ma": 10100,

@@ -1,8 +1,11 @@
 """Phase switching: thresholds, the sequence, lock-outs, every mode, and what fails."""
 
+from fakes.dimmed_site import SETTINGS as DIMMED
+from fakes.dimmed_site import steerable
 from fakes.site_world import Car, box
-from fakes.sun_world import SunWorld
+from fakes.sun_world import LOAD_SETTINGS, SunWorld
 
+from chargecontrol.dimming import Dimming
 from chargecontrol.power_manager import FAST, MIN_PV, OFF
 
 
@@ -105,7 +108,7 @@ def test_a_box_that_does_not_confirm():
     evse = world.evses[0]
     while not evse.hold or evse.hold[0] != "phase_switch_failed":
         world.run(1)
-        assert world.now_ms < 100000
+        assert world.now_ms < 200000
     assert evse.ordered_phases == 3
     failed_ms = world.now_ms
     for _ in range(480):  # too little for three phases: it must not take them
@@ -286,3 +289,71 @@ def test_two_boxes_that_switch():
             assert world.grid_w >= -300, (sun_w, world.grid_w)
     world.pm.set_mode(OFF)
     assert world.run(1) == [0, 0]
+
+
+def test_a_rule_orders_phases_with_and_without_surplus():
+    """Ex.switch_phases: before all but external control, with the lock-outs of the others."""
+    for settings in (
+        {"default_mode": FAST},
+        {"default_mode": FAST, "excess_charging_enable": False},
+        {"default_mode": FAST, "phase_switching_mode": 2},
+        {"default_mode": FAST, "phase_switching_mode": 4},
+    ):
+        world = one(0, **settings)
+        world.run(60)
+        assert state(world) == (16000, 3), settings
+        world.evses[0].wanted_phases = 1
+        world.run(300)
+        assert state(world) == (16000, 1), settings
+        world.evses[0].wanted_phases = None
+        world.run(300)
+        assert state(world) == (16000, 3), settings
+        times = world.switched_ms["E1"]
+        assert len(times) == 2 and times[1] - times[0] >= 210000
+    world = one(6000, phase_switching_mode=1)
+    world.evses[0].wanted_phases = 3
+    world.run(600)
+    assert state(world)[1] == 3  # in PV, too
+    world.evses[0].wanted_phases = 1
+    world.run(600)
+    assert state(world) == (16000, 1)  # where three were better
+    world.evses[0].wanted_phases = None
+    world.pm.configure(dict(world.pm.settings, phase_switching_mode=0), LOAD_SETTINGS)
+    world.run(900)
+    assert state(world)[1] == 3
+    world = one(0, phase_switching_mode=3, excess_charging_enable=False, default_mode=FAST)
+    world.evses[0].wanted_phases = 1
+    world.run(600)
+    assert state(world) == (16000, 3)
+
+
+def test_a_box_that_cannot_switch_goes_on_whatever_a_rule_orders():
+    world = SunWorld([box()], 6000, default_mode=FAST)
+    world.evses[0].wanted_phases = 1
+    world.run(300)
+    assert world.evses[0].setpoint_ma == 16000 and world.evses[0].phases == 3
+
+
+def test_fast_goes_to_one_phase_where_dimming_leaves_no_more():
+    evse = box("E1")
+    settings = dict(excess_charging_enable=False, default_mode=0, hysteresis_s=30)
+    world = SunWorld([evse], switchable=("E1",), **settings)
+    dimming = Dimming()
+    dimming.configure(DIMMED, [steerable("S1", device="E1")], {"E1": evse}, 230)
+    world.site.dimming = dimming
+    dimming.update(0, None, None)
+    world.run(60)
+    assert evse.setpoint_ma == 16000 and evse.phases == 3
+    for _ in range(400):
+        dimming.update(world.now_ms, (3000, "C1"), None)
+        world.run()
+    assert evse.box_phases == evse.phases == 1
+    assert evse.setpoint_ma == 13000
+    for _ in range(400):
+        dimming.update(world.now_ms, (4200, "C1"), None)
+        world.run()
+    assert evse.box_phases == 1 and evse.setpoint_ma == 16000
+    for _ in range(400):
+        dimming.update(world.now_ms, None, None)
+        world.run()
+    assert evse.box_phases == 3 and evse.setpoint_ma == 16000

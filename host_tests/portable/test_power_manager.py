@@ -78,6 +78,38 @@ def test_who_is_not_to_charge_does_not_begin_when_it_is_plugged_in():
     assert world.pm.starts == {"E1": 0}
 
 
+def test_one_reading_is_not_enough_to_start_after_a_boot_or_an_outage_of_the_meter():
+    world = SunWorld([box(phases=1)], 6000)
+    assert world.run(110) == [0] and world.evses[0].hold[0] == "pv_filter"
+    until_ms = world.evses[0].hold[2]
+    assert world.run(15)[0] >= 6000
+    assert abs(world.turned_ms["E1"][0] - until_ms) <= 1000
+    world.grid_dead = True
+    assert world.run(300) == [0]
+    world.grid_dead = False
+    assert world.run(110) == [0] and world.evses[0].hold[0] == "pv_filter"
+    assert world.run(20)[0] >= 6000
+
+
+def test_the_sign_of_the_battery_is_judged_by_what_the_grid_really_is():
+    """What a car can't take is no step of the grid."""
+    world = SunWorld([box(phases=1)], 3000, cloud_filter_mode=0)
+    world.cars["E1"] = Car(8000, lines=1)
+    surplus = world.pm.surplus
+    told = []
+    update = surplus.update
+
+    def listen(now_ms, grid_w, *others):
+        told.append((grid_w, others[-1]))
+        update(now_ms, grid_w, *others)
+
+    surplus.update = listen
+    for _ in range(200):
+        world.run(1)
+        assert told[-1][0] == world.grid_w
+    assert max([unused_w for _, unused_w in told]) > 300
+
+
 def test_a_plugged_in_car_does_not_wait_for_the_hysteresis():
     world = SunWorld([box(phases=1)], 3000, cloud_filter_mode=0)
     world.run(30)

@@ -1,5 +1,6 @@
 """Every reason that a setpoint or limit can have is reached, with a sentence in both languages."""
 
+from fakes.dimming_reasons import CODES as DIMMING
 from fakes.power_reasons import CODES
 from fakes.site_world import Car, World, box
 
@@ -18,8 +19,14 @@ WISHES = {
     "clock_not_set": (),
 }
 # Said by controller/state.py: a box that is not in the site, and of a battery's meter; and those
-# of the power manager, which test_power_reasons.py has said.
-OUTSIDE = {"disabled", "battery_sign_wrong"} | set(CODES)
+# of the power manager and of dimming, which test_power_reasons.py and test_dimming_inputs.py have
+# said.
+# Reached by test_operator.py and test_power_room.py.
+OPERATOR = (
+    "channel_failsafe channel_init channel_limit contact_invalid contact_level contact_unknown"
+    " operator_test power_manager_missing"
+).split()
+OUTSIDE = {"disabled", "battery_sign_wrong"} | set(CODES) | set(DIMMING) | set(OPERATOR)
 
 
 class Heard:

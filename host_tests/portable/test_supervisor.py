@@ -24,7 +24,10 @@ class Rig:
     def __init__(self):
         self.lines = []
         self.jump_ms = 0
-        self.supervisor = Supervisor(self.now_ms, self.lines.append)
+        self.supervisor = Supervisor(self.now_ms, self.tell)
+
+    def tell(self, *event):
+        self.lines.append(" ".join(event))
 
     def now_ms(self):
         return time.ticks_ms() + self.jump_ms

@@ -87,14 +87,29 @@ def test_dead_zone_only_with_a_battery():
 def test_unknown_readings_and_a_new_window():
     surplus = surplus_of(meter_slot_battery_power=2)
     surplus.update(0, -5100, 0, None, 0)
-    surplus.update(1000, 100, 0, None, 0)
+    surplus.update(240000, 100, 0, None, 0)
     assert (surplus.available_w, surplus.least_w, surplus.most_w) == (0, 0, 5000)
     for grid_w, battery_w in ((None, 0), (-5100, None)):
-        surplus.update(2000, grid_w, battery_w, None, 0)
+        surplus.update(241000, grid_w, battery_w, None, 0)
         assert surplus.available_w is surplus.least_w is surplus.most_w is None
-        assert surplus.least_reaches_ms(0, 2000) is surplus.most_falls_ms(0, 2000) is None
-    surplus.update(3000, -1100, 0, None, 0)
-    assert (surplus.available_w, surplus.least_w, surplus.most_w) == (1000, 1000, 1000)
+        assert surplus.least_reaches_ms(0, 241000) is surplus.most_falls_ms(0, 241000) is None
+    surplus.update(243000, -1100, 0, None, 0)
+    assert (surplus.available_w, surplus.least_w, surplus.most_w) == (1000, None, 1000)
+
+
+def test_the_least_takes_a_whole_window_after_a_start_and_after_an_outage():
+    surplus = surplus_of(cloud_filter_mode=1)
+    for start_ms in (5000, 500000):
+        for now_ms in range(start_ms, start_ms + 120000, 1000):
+            surplus.update(now_ms, -3000, None, None, 0)
+            assert (surplus.least_w, surplus.most_w) == (None, 3000)
+            assert surplus.least_reaches_ms(1380, now_ms) == start_ms + 120000
+        surplus.update(start_ms + 120000, -3000, None, None, 0)
+        assert surplus.least_w == 3000
+        surplus.update(start_ms + 121000, None, None, None, 0)
+    surplus = surplus_of(cloud_filter_mode=0)
+    surplus.update(0, -3000, None, None, 0)
+    assert surplus.least_w == 3000
 
 
 def test_a_grid_that_is_newer_than_the_battery_waits_for_it():
@@ -114,9 +129,8 @@ def test_when_the_window_will_allow():
     surplus = surplus_of(cloud_filter_mode=1)
     surplus.update(0, -1000, None, None, 0)
     surplus.update(10000, -2000, None, None, 0)
-    assert surplus.least_w == 1000
     assert surplus.least_reaches_ms(1380, 10000) == 120500
-    assert surplus.least_reaches_ms(1000, 10000) == 10000
+    assert surplus.least_reaches_ms(1000, 10000) == 120000  # not before it is filled
     assert surplus.least_reaches_ms(2001, 10000) is None
     assert surplus.most_falls_ms(1380, 10000) is None
     surplus.update(20000, 300, None, None, 0)
@@ -134,12 +148,12 @@ def test_settings_keep_the_window_unless_its_length_changes():
     settings = dict(SETTINGS)
     settings["target_power_from_grid"] = 500
     surplus.configure(settings)
-    surplus.update(1000, -1000, None, None, 0)
+    surplus.update(240000, -1000, None, None, 0)
     assert (surplus.least_w, surplus.most_w) == (1000, 1500)
     settings["cloud_filter_mode"] = 0
     surplus.configure(settings)
     assert surplus.least_w is None
-    surplus.update(2000, 1000, None, None, 0)
+    surplus.update(242000, 1000, None, None, 0)
     assert surplus.least_w == surplus.most_w == -500
 
 

@@ -87,6 +87,8 @@ class Wire:
 class Site:
     """The controller as far as the HTTP door needs it."""
 
+    operator = journal = None
+
     def __init__(self):
         from controller import data, login, settings, variables
         from doors.http import HttpDoor
@@ -113,6 +115,9 @@ class Site:
         raise KeyError(field)
 
     def wake(self):
+        pass
+
+    def event(self, code, *arguments):
         pass
 
     def settings_changed(self, names):

@@ -403,3 +403,29 @@ def test_a_shipped_set_is_used_and_copied():
             assert error.field == "template"
         else:
             raise AssertionError(wanted)
+
+
+def test_a_rule_that_orders_phases_needs_the_power_manager_where_the_box_can_switch():
+    controller = Controller(Evse("E1"), Evse("E2"))
+    controller.power = None
+    controller.devices = {"E1": Parts(), "E2": Parts()}
+    for device in controller.devices.values():
+        device.switchable = False
+    controller.specials = controller
+    controller.of_device = lambda name, field: controller.written.get(name + "." + field, -1)
+
+    def need_power():
+        controller.power = object()
+
+    controller.need_power = need_power
+    wishes = controller.need_wishes()
+    wishes.write("e1", "other", 1)
+    wishes.write("e1", "switch_phases", -1)
+    controller.devices["E1"].switchable = True
+    controller.devices["E2"].switchable = False
+    wishes.write("e2", "switch_phases", 1)
+    wishes.update(1000)
+    assert controller.power is None  # automatic, or a box that can't
+    controller.devices["E2"].switchable = True  # found out later
+    wishes.update(2000)
+    assert controller.power

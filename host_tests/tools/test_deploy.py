@@ -1,11 +1,13 @@
 """make deploy against a MicroPython that speaks the REPL protocol and has a real LittleFS."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 import deploy
 from board_peer import MAIN, Peer
@@ -62,7 +64,7 @@ def own(files):
     return {
         path: content
         for path, content in files.items()
-        if content is not None and path not in SETTINGS
+        if content is not None and path not in SETTINGS and path != deploy.CERTIFICATE
     }
 
 
@@ -128,6 +130,27 @@ def test_second_deploy_copies_nothing_and_one_change_copies_one(peer, tree, caps
         out = capsys.readouterr().out
     assert "1 of 6 files differ" in out and "data/texts/settings.json" in out
     assert own(peer.files()) == contents(tree)
+
+
+def test_a_board_without_certificate_gets_one_and_keeps_it(peer, tree, newer, capsys):
+    with peer.start() as port:
+        run(port, tree, "--dry-run")
+        assert "make   tls_server.json" in capsys.readouterr().out
+        assert run(port, tree, "--names", "cellar.example 192.168.1.20") == 0
+        out = capsys.readouterr().out
+        made = peer.files()[deploy.CERTIFICATE]
+        document = json.loads(made.partition(b"\n")[2])
+        assert document["about"]["sha256"] in out and "PRIVATE" not in out
+        certificate = x509.load_pem_x509_certificate(document["certificate"].encode())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert {"cellar.example", "ripplegate.local"} <= set(
+            names.get_values_for_type(x509.DNSName)
+        )
+        assert str(names.get_values_for_type(x509.IPAddress)[0]) == "192.168.1.20"
+        assert run(port, newer) == 0
+        assert "certificate" not in capsys.readouterr().out
+        assert peer.files()[deploy.CERTIFICATE] == made
+    assert "tls_server.json.new" not in peer.files()
 
 
 def test_settings_and_an_owners_files_are_not_touched(peer, tree, newer):

@@ -20,6 +20,25 @@ def test_example():
     )
 
 
+def test_arguments_that_no_call_names_are_short():
+    source = (
+        "limit = 1\n"
+        "def share(site, room_ma, limit=limit, *rest):\n"
+        "    site.room_ma = room_ma + limit\n"
+        "    def more(evse, a):\n"
+        "        return [evse for evse in site.evses if a + room_ma]\n"
+        "    return lambda evse: more(evse, limit)\n"
+    )
+    assert short_names.shorten(source, {"site"}) == (
+        "limit = 1\n"
+        "def share(site, b, limit=limit, *rest):\n"
+        "    site.room_ma = b + limit\n"
+        "    def more(c, d):\n"
+        "        return [c for c in site.evses if d + b]\n"
+        "    return lambda a: more(a, limit)\n"
+    )
+
+
 def test_imported_and_special_names_stay():
     source = "from _data import FILES\n_data = 1\n_ = 2\n__all__ = ()\n"
     assert short_names.shorten(source) == source

@@ -206,7 +206,7 @@ def decide(pm, now_ms):
             else:
                 # Where clouds have used up the credit only a steady sun is worth a switching.
                 steady = point.mode == _PV and point.drawing and pm.credit_ws < _CREDIT_WS // 2
-                most_w = hi_w if point.drawing else lo_w
+                most_w = hi_w if point.drawing or surplus.least_w is None else lo_w
                 point.switch.by_surplus(pm, lo_w, most_w, now_ms, steady)
         if point.mode == _PV and not point.on and not point.waits:
             _explain(pm, point, needed_w(pm, point, now_ms), now_ms)

@@ -38,6 +38,20 @@ class DynamicLoad:
         self._blend_ma = target_ma * 11 // 10
         self._peak_ma = target_ma * 6 // 5
 
+    def take(self, pm, now_ms, currents):
+        """A control step for a power manager. currents: ([mA of each phase], read_ms) or None."""
+        grid_ma, read_ms = currents or (None, None)
+        allocated_ma = [0, 0, 0]
+        for point in pm.points:
+            lines_ma = point.allowed_ma()
+            for line in range(3):
+                allocated_ma[point.evse.house_phase(line)] += lines_ma[line]
+        most_ma = sum([evse.config_max_ma for evse in pm.site.evses])
+        for limit in pm.site.house.set_limits:
+            if limit.phase_ma:
+                most_ma = min(most_ma, min(limit.phase_ma))
+        self.update(now_ms, grid_ma, read_ms, allocated_ma, most_ma)
+
     def update(self, now_ms, grid_ma, read_ms, allocated_ma, max_ma):
         """A control step on a new reading; about once a second.
 

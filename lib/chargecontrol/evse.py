@@ -27,7 +27,8 @@ class Evse:
     read_ms, energy_wh, silent_since_ms (None while it answers), sent_ma (what the box has
     confirmed, None: never), wish_ma (most mA per phase that is wanted, None: no wish, 0: pause)
     with wish_reason (code, arguments, until_ms or None); switchable (its phases can be switched),
-    box_phases (1 or 3 as the box has confirmed, None: not known). By the power manager: hold
+    box_phases (1 or 3 as the box has confirmed, None: not known), wanted_phases (1 or 3 by a rule,
+    None: as the settings say). By the power manager: hold
     (code, arguments, until_ms: it must not charge now, or None), most (mA, code, arguments: no
     more than this, or None), ordered_phases (1, 3 or None).
 
@@ -36,6 +37,8 @@ class Evse:
     and plugged_wh (time and energy_wh at plug-in, None: not plugged), charging_ms (how long it has
     drawn since), paused_until_ms.
     """
+
+    wanted_phases = None
 
     def __init__(self, config, step_ma):
         self.step_ma = step_ma

@@ -20,8 +20,9 @@ class Feeder:
     """What leads to some of the EVSEs, with limits and maybe a meter of its own.
 
     id: "house", "evses", or a group's; evses: all behind it; limits: [Limit], those from the
-    settings in set_limits; meter_id: of its own meter, which sees these EVSEs and other loads, or
-    None; inner: the groups right in it whose loads count here, too, where it has no meter.
+    settings in set_limits, those of the grid operator in outer; meter_id: of its own meter, which
+    sees these EVSEs and other loads, or None; inner: the groups right in it whose loads count
+    here, too, where it has no meter.
 
     Set by the caller: reading_ma (what that meter says on each phase, feed-in negative, None: it
     does not say) and read_ms; without a meter load_ma (what others draw), with read_ms where that
@@ -39,6 +40,7 @@ class Feeder:
         self.inner = []
         self.limits = []
         self.set_limits = []
+        self.outer = ()
         self.reserve_ma = 0
         self.voltage_v = 230
         self.meter_id = None

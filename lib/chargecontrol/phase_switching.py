@@ -81,7 +81,10 @@ class Switch:
             self._single = True  # it was offered three and takes one
         self._had = evse.box_phases
         target = None
-        if setting == _ONE or (setting == _PV_ONE and point.mode in (_PV, _MIN_PV)):
+        if evse.wanted_phases and setting != _EXTERNAL:
+            # Before all that is decided here: reference/cfos.md section 7.2.
+            target = evse.wanted_phases
+        elif setting == _ONE or (setting == _PV_ONE and point.mode in (_PV, _MIN_PV)):
             target = 1
         elif setting in (_THREE, _PV_ONE):
             target = 3
@@ -138,6 +141,11 @@ class Switch:
                             room[other.house_phase(line)] -= other.min_ma
             fits = [room[evse.house_phase(line)] * 2 >= evse.min_ma * factor for line in range(3)]
             if not (fits[1] and fits[2]) and (phases == 1 or fits[0]):
+                target = 1
+        room_w = pm.site.dimming.room_w(evse) if pm.site.dimming else None
+        if room_w is not None:
+            one_w = evse.min_ma * pm.volts // 1000
+            if room_w * 2 < 3 * one_w * factor and (phases == 1 or room_w >= one_w):
                 target = 1
         if target == phases:
             self._room_ms = None

@@ -9,7 +9,6 @@ from micropython import const
 FAST, OFF, PV, MIN_PV = 0, 1, 2, 3
 _DEFAULT = const(4)
 _PV_STALE_MS = const(125000)
-_LOAD_STALE_MS = const(65000)
 _NO_METER_MS = const(15000)
 _DRAWS_MA = const(1000)  # from here on a line is in use
 _OVER_W = const(100)
@@ -282,7 +281,7 @@ class PowerManager:
         if self.surplus:
             self._update_surplus(now_ms, grid, battery, changed)
         if self.dynamic:
-            self._update_load(now_ms, currents)
+            self.dynamic.take(self, now_ms, currents)
         for point in self.points:
             point.waits = []
             self._prepare_switch(point, now_ms)
@@ -312,15 +311,15 @@ class PowerManager:
                 allowed_ma += sum(point.allowed_ma())
                 drawn_ma += sum(point.evse.measured_ma)
         alloc_w = allowed_ma * self.volts // 1000
-        grid_w = self.grid_w
         # What they were given and can't take (maximum of a car, coarse step of a box) counts as
         # drawn: else available_w would only ever rise to half of what is over.
+        unused_w = 0
         now_w = surplus.available_w
-        if alloc_w and now_w is not None and grid_w is not None:
-            if now_w > alloc_w and grid_w <= self.settings["target_power_from_grid"]:
-                grid_w += now_w - alloc_w
+        if alloc_w and now_w is not None and self.grid_w is not None:
+            if now_w > alloc_w and self.grid_w <= self.settings["target_power_from_grid"]:
+                unused_w = now_w - alloc_w
                 alloc_w = now_w
-        surplus.update(now_ms, grid_w, self.battery_w, self.soc, alloc_w, read_ms)
+        surplus.update(now_ms, self.grid_w, self.battery_w, self.soc, alloc_w, read_ms, unused_w)
         if self.grid_w is None or surplus.available_w != now_w:
             self.fall_w = None
         if self.grid_w is not None and grid[1] != self._taken_ms:
@@ -329,21 +328,6 @@ class PowerManager:
             # The loop would wait until the last step shows: too long. A battery covers it.
             if over_w > _OVER_W and self.battery_w is None:
                 self.fall_w = drawn_ma * self.volts // 1000 - over_w
-
-    def _update_load(self, now_ms, currents):
-        grid_ma = read_ms = None
-        if currents and now_ms - currents[1] <= _LOAD_STALE_MS:
-            grid_ma, read_ms = currents
-        allocated_ma = [0, 0, 0]
-        for point in self.points:
-            lines_ma = point.allowed_ma()
-            for line in range(3):
-                allocated_ma[point.evse.house_phase(line)] += lines_ma[line]
-        most_ma = sum([evse.config_max_ma for evse in self.site.evses])
-        for limit in self.site.house.set_limits:
-            if limit.phase_ma:
-                most_ma = min(most_ma, min(limit.phase_ma))
-        self.dynamic.update(now_ms, grid_ma, read_ms, allocated_ma, most_ma)
 
     def _prepare_switch(self, point, now_ms):
         if not point.evse.switchable:

@@ -19,8 +19,11 @@ class Site:
     settings: settings["site"]; groups: settings["groups"]; grid_id: id of the grid meter or None.
 
     house, feeders (house first), limits (of all of them), percent (share of the total current, 0
-    to 100, or None), plan_limit (what a charging plan for all allows).
+    to 100, or None), plan_limit (what a charging plan for all allows), operator (operator.Operator
+    or None: its limits are the house's, too), dimming (dimming.Dimming or None).
     """
+
+    operator = dimming = None  # set from outside
 
     def __init__(self, settings, evses, grid_id, groups=()):
         self.evses = evses
@@ -53,7 +56,10 @@ class Site:
     @property
     def limits(self):
         """All limits, also those that do not bind."""
-        return [limit for feeder in self.feeders for limit in feeder.limits]
+        limits = [limit for feeder in self.feeders for limit in feeder.limits]
+        if self.dimming:
+            limits.append(self.dimming.limit)
+        return limits
 
     @property
     def available_ma(self):
@@ -118,6 +124,10 @@ class Site:
             self.percent_limit.say("percent", (percent,), percent, phase_ma, now_ms)
         if self.plan_limit.reason is None:
             self.plan_limit.clear(now_ms)
+        if self.operator or self.house.outer:
+            from chargecontrol import operator_limits
+
+            operator_limits.take(self, now_ms)
 
     def _rows(self, now_ms):
         evses = self.evses
@@ -140,6 +150,8 @@ class Site:
             rows += unbalance_rows(self._unbalance_ma, base, evses, drawn)
         if self.power_manager:
             rows += self.power_manager.rows(evses)
+        if self.dimming:
+            rows += self.dimming.rows(now_ms, evses)
         return rows
 
     def _stop_others(self, ignoring, rows):
@@ -199,6 +211,8 @@ class Site:
         """(code, arguments, source, until_ms) of a row that binds."""
         if row == "pv" or row.startswith("dynamic_load."):
             return self.power_manager.why(row)  # pyright: ignore[reportAttributeAccessIssue]
+        if row[:7] == "dimming":
+            return self.dimming.why(row)  # pyright: ignore[reportAttributeAccessIssue]
         if "-" in row:
             return "unbalance", (row,), "max_unbalance_ma", None
         id, _, what = row.rpartition(".")

@@ -24,7 +24,8 @@ _WRONG_SCORE = const(3)  # answers of the battery that fit the other sign, less 
 
 class Surplus:
     """available_w: W for all cars in PV modes, may be negative; least_w, most_w: its extremes in
-    the filter window. All None while unknown. Power drawn and power into the battery are positive.
+    the filter window; least_w not before there is a whole window of it. All None while unknown.
+    Power drawn and power into the battery are positive.
 
     battery_sign: "wrong" when the readings show that battery_inverted should be the opposite.
     """
@@ -32,7 +33,8 @@ class Surplus:
     def __init__(self, settings):
         self.available_w = self.least_w = self.most_w = None
         self.battery_sign = None
-        self._window = self._filter = self._inverted = None
+        self._window = self._inverted = None
+        self._window_ms = self._full_ms = -1  # length, and since when it is filled
         self._settling = Settling(_SETTLE_MS, _SMALL_W)
         self._read_ms = None
         self.configure(settings)
@@ -49,24 +51,28 @@ class Surplus:
             self._last = self._jump = None
             self._score = 0
             self.battery_sign = None
-        if settings["cloud_filter_mode"] != self._filter:
-            self._filter = settings["cloud_filter_mode"]
-            self._window = Window(_FILTER_MS[self._filter])
+        window_ms = _FILTER_MS[settings["cloud_filter_mode"]]
+        if window_ms != self._window_ms:
+            self._window_ms = window_ms
+            self._window = Window(window_ms)
+            self._full_ms = -1
             self.least_w = self.most_w = None
         self._read_ms = None
 
-    def update(self, now_ms, grid_w, battery_w, soc, allocated_w, read_ms=None):
+    def update(self, now_ms, grid_w, battery_w, soc, allocated_w, read_ms=None, unused_w=0):
         """A control step, if the readings show what the cars were allowed; about once a second.
 
         grid_w, battery_w: None when unknown; soc: percent or None (counts as below the target).
-        allocated_w: what those that really charge are allowed. read_ms: control time of the older
-        of both readings, None: now. Without a new reading available_w stays.
+        allocated_w: what those that really charge are allowed, unused_w: what of it they can't
+        take. read_ms: control time of the older of both readings, None: now. Without a new reading
+        available_w stays.
         """
         if read_ms is None:
             read_ms = now_ms
         if grid_w is None or (self._battery and battery_w is None):
             self.available_w = self.least_w = self.most_w = None
             self._window.clear()
+            self._full_ms = -1
             self._last = self._jump = self._read_ms = None
             return
         if not self._battery:
@@ -79,20 +85,22 @@ class Surplus:
                 self._watch_sign(grid_w, battery_w, read_ms)
             settled = self._settling.settled(now_ms, (allocated_w,), read_ms)
             if settled or self.available_w is None:
-                available_w = self._control(grid_w, battery_w, soc, allocated_w)
+                available_w = self._control(grid_w + unused_w, battery_w, soc, allocated_w)
                 if allocated_w > 0 and available_w != self.available_w:
                     # Small steps, too: taken each second, they would make the loop swing.
                     self._settling.stepped(now_ms)
                 self.available_w = available_w
         self._window.add(now_ms, self.available_w)
-        self.least_w = self._window.least
+        if self._full_ms < 0:
+            self._full_ms = now_ms + self._window_ms
+        self.least_w = self._window.least if now_ms >= self._full_ms else None
         self.most_w = self._window.most
 
     def least_reaches_ms(self, w, now_ms):
         """Control time when least_w will be w or more if available_w stays; None: never."""
         if self.available_w is None or self.available_w < w:
             return None
-        return max(now_ms, self._window.reaches_ms(w))
+        return max(now_ms, self._full_ms, self._window.reaches_ms(w))
 
     def most_falls_ms(self, w, now_ms):
         """Control time when most_w will be below w if available_w stays; None: never."""

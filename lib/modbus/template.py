@@ -29,6 +29,10 @@ READINGS = (
     "cable",
     "enabled",
     "reactive_power_var",
+    "input1",
+    "input2",
+    "input3",
+    "input4",
 )
 KINDS = ("u16", "i16", "u32", "i32", "u64", "i64", "f32", "char", "str")
 _VALUE = const(5)  # bytes of an entry in Template.values

@@ -32,13 +32,15 @@ _CHARGES = const("STCHA")
 _DISCHARGES = const("STDISCHA")
 
 
-def choose(scan, role, phases, table, names):
+def choose(scan, role, phases, table, names, which=1):
     """The Readout for a meter of that role. ScanError where no model serves it.
+
+    which: of several meters in one device, 1 is the first.
 
     phases: on which house phase a device of one phase is, as its only entry; table: the file
     templates/sunspec.json; names: of all readings.
     """
-    choice = _Choice(scan, phases, table, names)
+    choice = _Choice(scan, phases, table, names, which)
     if role == "generation":
         choice.generation()
     elif role.startswith("storage"):
@@ -60,8 +62,9 @@ def _group(number):
 class _Choice:
     """The blocks and values that were chosen."""
 
-    def __init__(self, scan, phases, table, names):
+    def __init__(self, scan, phases, table, names, which):
         self._scan = scan
+        self._which = which
         self._phase = phases[0] if len(phases) == 1 else 1
         self._points = table["points"]
         self._turned = scan.maker in table["makers_that_count_export"]
@@ -73,8 +76,8 @@ class _Choice:
 
     def missing(self, role, wanted):
         found = ", ".join([str(model[0]) for model in self._scan.models])
-        text = "SunSpec: for the role %s the device needs one of the models %s; it has %s"
-        return ScanError(text % (role, wanted, found))
+        text = "SunSpec: for the role %s the device needs %s of the models %s; it has %s"
+        return ScanError(text % (role, "one" if self._which == 1 else self._which, wanted, found))
 
     def readout(self):
         values = bytes(self._values)
@@ -114,10 +117,13 @@ class _Choice:
         self.take((_BASIC,))
 
     def _find(self, wanted):
-        """The first model that belongs to one of the groups; None."""
+        """The first model that belongs to one of the groups, of meters the one asked for; None."""
+        before = self._which - 1 if wanted == _METERS else 0
         for model in self._scan.models:
             if _group(model[0]) in wanted:
-                return model
+                if not before:
+                    return model
+                before -= 1
         return None
 
     def take(self, wanted, most=9, flags=0):

@@ -21,6 +21,8 @@ _BUDGETS = (
     ("live_image_bytes", "live heap, image profile", "B", 102400, False),
     ("contact_to_wire_E2_ms", "contact to setpoint on the wire, TCP", "ms", 50, False),
     ("contact_to_wire_E1_ms", "contact to setpoint on the wire, RS-485", "ms", 50, False),
+    ("dimming_to_wire_E2_ms", "dimming contact to setpoint, TCP", "ms", 50, False),
+    ("dimming_to_wire_E1_ms", "dimming contact to setpoint, RS-485", "ms", 50, False),
     ("contact_to_wire_esp32_ms", "the same, estimated on an ESP32", "ms", 200, False),
     ("cycle_8_us", "cycle: 8 EVSEs, 6 meters, 24 formulas, 24 rules", "us", 1000, False),
     ("formula_ratio", "formula against a function by hand", "x", 5, False),

@@ -33,6 +33,18 @@ def _quick_contacts(twin, port):
     return document
 
 
+def _dimmed_contacts(twin, port):
+    """The same with a contact set that dims both wallboxes (§14a)."""
+    document = _quick_contacts(twin, port)
+    document["site"] = {"max_total_current": 55000, "min_pause_s": 5}
+    document["contact_sets"] = [{"id": "C1", "inputs": ["PB.input1"], "levels": ["none", "dim"]}]
+    document["dimming"] = {"enabled": True}
+    document["steerables"] = [
+        {"id": "S%d" % n, "kind": "evse", "device": "E%d" % n, "power_w": 11000} for n in (1, 2)
+    ]
+    return document
+
+
 async def live_heap(folder, profile, seconds=20):
     """{"live": bytes after gc, "largest": largest free block} of the running firmware."""
     async with Simulation(Path(folder), profile=profile) as simulation:
@@ -184,6 +196,12 @@ async def measure(tell):
             tell("/cnf against an empty route")
             figures["cnf_per_s"], figures["empty_route_per_s"] = await cnf_rate(simulation)
             figures["cycle_late_max_ms"] = (await state(simulation))["cycle"]["late_max_ms"]
+        tell("contact set and dimming to wire")
+        made = {"profile": "image", "first_settings": _dimmed_contacts}
+        async with Simulation(Path(folder) / "d", **made) as simulation:
+            for id, lags in (await contact_to_wire(simulation)).items():
+                figures["dimming_to_wire_%s_ms" % id] = statistics.median(lags)
+                figures["dimming_to_wire_%s_max_ms" % id] = max(lags)
         tell("use of a full bus")
         figures["bus_use"] = await bus_use(folder + "/bus")
     return figures

@@ -29,7 +29,8 @@ class I2C:
 
     def writeto(self, address, data):
         self._byte(address)
-        machine.channel.send("i2c %d %d\n" % (address, data[-1]))
+        if len(data) == 1 or data[0] == 1:  # register 3 of a TCA9554 says which bits are outputs
+            machine.channel.send("i2c %d %d\n" % (address, data[-1]))
 
     def writeto_mem(self, address, register, data):
         self._byte(address)

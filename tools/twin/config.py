@@ -7,13 +7,13 @@ over the defaults: objects key by key, everything else replaced.
 import copy
 import re
 
-from . import battery, clouds
+from . import battery, clouds, grid_operator, relays
 from .errors import TwinError, choice, flag, shown, table, triple, whole
 from .profiles import check_clock, check_points
 
 METER_FAULTS = ("silent", "unplugged", "slow", "frozen", "nan", "crc", "wrong_sign")
 BOX_FAULTS = ("silent", "unplugged", "slow", "frozen", "nan", "crc", "ignores", "reboot")
-CONTACT_FAULTS = ("bounce",)
+CONTACT_FAULTS = ("bounce", "burst")
 METER_KINDS = ("sdm630", "sunspec")
 BOX_KINDS = ("heidelberg", "keba_p30")
 _MOST_BOXES = 16
@@ -90,6 +90,10 @@ DEFAULTS = {
             "sleep_s": 0,
         },
     },
+    # What hangs on the board's relays: relays.py.
+    "relays": {},
+    # What §14a EnWG counts: wallboxes, appliances, "battery"; None: the wallboxes.
+    "controllable": None,
     "contacts": [1, 2],
     "s0": [],
     "board": {
@@ -134,6 +138,7 @@ _SET_KEYS = (
     "cars",
     "faults",
     "appliances",
+    "operator",
 )
 _S0_KEYS = ("id", "input", "pulses_per_kwh", "measures", "pulse_ms")
 
@@ -181,6 +186,7 @@ def _checked(config):
     for name, points in table("profiles", config["profiles"], ("pv_w", *config["cars"])).items():
         low, high = (0, 100000) if name == "pv_w" else (6000, 63000)
         check_points(f"profiles.{name}", points, low, high)
+    relays.check(config)
     _check_inputs(config)
     check_set({"faults": config["faults"]}, config)
     return config
@@ -232,6 +238,8 @@ def _check_devices(config):
         for key, high in (("fuse_ma", 1000000), ("unbalance_ma", 100000)):
             if meter.setdefault(key, None) is not None:
                 whole(f"{where}.{key}", meter[key], 1, high)
+    if config["controllable"] is not None:
+        _check_measures("controllable", _list("controllable", config), sources)
     cars = table("cars", config["cars"], boxes)
     for id_, car in cars.items():
         _check_car(f"cars.{id_}", car)
@@ -366,4 +374,5 @@ def check_set(change, config):
     for place, fault in table("faults", change.get("faults", {}), tuple(places)).items():
         if fault not in (None, ""):
             choice(f"faults.{place}", fault, places[place])
+    grid_operator.check("operator", change.get("operator", {}))
     return change

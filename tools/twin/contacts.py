@@ -21,6 +21,7 @@ class Inputs:
         self._by_id = {item["id"]: item for item in board["inputs"]}
         self._expanders = board.get("expanders") or []
         self._active = {id_: False for id_ in self._by_id}
+        self._resting = {}
         self._timers = {}
         self._rng = rng
         self._send = send
@@ -32,6 +33,7 @@ class Inputs:
     def set(self, id_, active, bounce=False):
         """Close or open the contact at input `id_`; `bounce`: with chatter before it rests."""
         self._cancel(id_)
+        self._resting[id_] = active
         if not bounce:
             self._put(id_, active)
             return
@@ -41,6 +43,12 @@ class Inputs:
             level = active if i % 2 == 0 else not active
             timers.append(loop.call_later(after_s, self._put, id_, level))
             after_s += self._rng.uniform(*_BOUNCE_MS) / 1000
+
+    def burst(self, id_):
+        """Let the contact at input `id_` chatter and rest where it was: an induced pulse."""
+        active = self._resting.get(id_, False)
+        self.set(id_, active, bounce=True)
+        self._put(id_, not active)
 
     def pulse(self, id_, after_s, pulse_s):
         """Give one S0 pulse at input `id_` in after_s."""
@@ -57,8 +65,12 @@ class Inputs:
             self._cancel(id_)
 
     def lines(self):
-        """Return the lines that say the present level of every input."""
-        return sorted({self._line(id_) for id_ in self._by_id})
+        """Return the lines that say the present level of every input, and that an expander of
+        relays is there.
+        """
+        lines = {self._line(id_) for id_ in self._by_id}
+        relays = [part for part in self._expanders if part.get("role") == "outputs"]
+        return sorted(lines | {f"i2c {part['address']} 255\n" for part in relays})
 
     def _cancel(self, id_):
         for timer in self._timers.pop(id_, []):
@@ -132,6 +144,9 @@ class ChipChannel:
         finally:
             self._writers.discard(writer)
             writer.close()
+            if not self._writers:  # nobody drives the pins any more; expanders keep their bits
+                for pin in [name for name in self.outputs if name.isdigit()]:
+                    del self.outputs[pin]
             for call in self.on_lost:
                 call()
 

@@ -2,8 +2,9 @@
 
 Runs as a program of its own, so that drawing never holds up the simulated wires. From top to
 bottom: power of the house and what the setpoints would allow; with a sun or a battery where the
-surplus goes; the phases at each meter that has a fuse; setpoint and
-currents of each car; contacts, faults, appliances, cars asleep, boxes on three phases.
+surplus goes; with a dimming what it is about; the phases at each meter that has a fuse; setpoint
+and currents of each car; contacts, relays, what the operator writes, faults, appliances, cars
+asleep, boxes on three phases.
 """
 
 import csv
@@ -27,7 +28,7 @@ _HOUSE, _BOXES, _PHASES = (
 )
 _LIMIT, _METER, _CONTACT, _FAULT = "#c8322b", "#14213d", "#f2c14e", "#c8322b"
 _BATTERY, _CARS = "#58b6a8", "#8fbbe0"
-_STORED = "#1c7a6c"
+_STORED, _OPERATOR, _RELAY = "#1c7a6c", "#8e1b5c", "#5b8c5a"
 _PV, _ASLEEP, _APART, _APPLIANCE = "#d59a00", "#7d8794", "#7a4fa3", "#a9b4bf"
 # So many cars have a panel each with their phases; more have a strip with their fullest phase.
 _PANELS = 3
@@ -39,7 +40,7 @@ def _column(rows, name, scale=1000):
 
 def _seen(rows, name):
     """Return all words that the column ever held."""
-    return sorted({item for row in rows for item in row[name].split()})
+    return sorted({item for row in rows for item in (row.get(name) or "").split()})
 
 
 def _switched(rows):
@@ -95,10 +96,32 @@ def _power(axes, rows, times, boxes, words):
     if any(pv):
         axes.plot(times, pv, color=_PV, lw=1.8, label=words["pv"])
     axes.step(times, allowed, where="post", color=_LIMIT, lw=1.6, ls="--", label=words["allowed"])
+    _limit(axes, rows, times, "operator_grid_w", words["operator_limit"])
     # Before the first setpoint a box offers all that it has: that is no measure for the picture.
     top = max(*stack, *pv, *(allowed[5:] or allowed))
     axes.set_ylim(0, 1.1 * top)
     axes.set_ylabel(words["power"])
+
+
+def _asked(rows, name):
+    """Return whether a limit of the operator was ever there."""
+    return any(row.get(name) for row in rows)
+
+
+def _limit(axes, rows, times, name, label):
+    """A limit of the operator, drawn where it is there."""
+    if _asked(rows, name):
+        limit = [int(row[name]) / 1000 if row[name] else float("nan") for row in rows]
+        axes.step(times, limit, where="post", color=_OPERATOR, lw=2.6, label=label, zorder=5)
+
+
+def _dimming(axes, rows, times, words):
+    """What the controllable devices draw from the grid, and how much that may be."""
+    drawn = _column(rows, "controllable_w")
+    axes.fill_between(times, drawn, color=_CARS, lw=0, label=words["controllable"])
+    _limit(axes, rows, times, "operator_dim_w", words["dimmed"])
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(words["from_grid"])
 
 
 def _surplus(axes, rows, times, boxes, words):
@@ -194,11 +217,23 @@ def _current(axes, rows, times, box, words):
     axes.set_ylim(bottom=0)
 
 
+def _relays(rows):
+    """Return the relays that were ever closed."""
+    names = [name for name in rows[0] if name.startswith("relay")]
+    return [name for name in names if any(row[name] == "1" for row in rows)]
+
+
 def _events(axes, rows, times, contacts, words):
     tracks = [
         (words["contact"].format(c[7:]), _CONTACT, [row[c] == "1" for row in rows])
         for c in contacts
     ]
+    for relay in _relays(rows):
+        on = [row[relay] == "1" for row in rows]
+        tracks.append((words["relay"].format(relay[5:]), _RELAY, on))
+    for item in _seen(rows, "operator"):
+        on = [item in (row.get("operator") or "").split() for row in rows]
+        tracks.append((item.replace("_", " "), _OPERATOR, on))
     faults = _seen(rows, "faults")
     for item in faults:
         place, fault = item.split(":")
@@ -254,17 +289,20 @@ def draw(rows, lang="en"):
         n for n, text in rows[0].items() if n.endswith(("_fuse_ma", "_unbalance_ma")) and text
     ]
     meters = list(dict.fromkeys(name.split("_")[0] for name in marks))
-    tracks = [item for name in ("faults", "appliances", "asleep") for item in _seen(rows, name)]
-    tracks += _switched(rows)
+    seen = ("faults", "appliances", "asleep", "operator")
+    tracks = [item for name in seen for item in _seen(rows, name)]
+    tracks += _switched(rows) + _relays(rows)
     used = [name for name in contacts if any(row[name] == "1" for row in rows)]
     contacts = used or ([] if tracks else contacts)
     strips = len(boxes) > _PANELS
     sunny = any(int(row["pv_w"] or 0) or row["battery_soc"] for row in rows)
     stores = any(row["battery_soc"] for row in rows)
+    dimmed = _asked(rows, "operator_dim_w")
     heights = (
         [2.4]
         + [2.2] * sunny
         + [0.9] * stores
+        + [1.7] * dimmed
         + [1.9] * len(meters)
         + [0.62 if strips else 1.7] * len(boxes)
     )
@@ -277,7 +315,9 @@ def draw(rows, lang="en"):
         _surplus(panels[1], rows, times, boxes, words)
     if stores:
         _stored(panels[2], rows, times, words)
-    above = 1 + sunny + stores
+    if dimmed:
+        _dimming(panels[1 + sunny + stores], rows, times, words)
+    above = 1 + sunny + stores + dimmed
     for axes, meter in zip(panels[above:], meters):
         _phases(axes, rows, times, meter, words)
     cars = panels[above + len(meters) : -1]

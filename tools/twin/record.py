@@ -59,6 +59,16 @@ class Recorder:
             row[f"{id_}_written_ms"] = "" if box["written_ms"] is None else box["written_ms"]
             row[f"{id_}_soc"] = state["cars"][id_]["soc"]
         row.update((f"contact{n}", int(closed)) for n, closed in state["contacts"].items())
+        row.update((f"relay{n}", int(closed)) for n, closed in state["relays"].items())
+        operator = state["operator"]
+        for name in ("dim_w", "grid_w"):
+            limit_w = operator[name]["limit_w"]
+            row[f"operator_{name}"] = "" if limit_w is None else limit_w
+        row["controllable_w"] = operator["dim_w"]["drawn_w"]
+        says = [(name, operator[name]["wants"]) for name in ("modbus", "http", "gateway")]
+        row["operator"] = " ".join(
+            f"{name}:{wants.replace(' ', '_')}" for name, wants in says if wants
+        )
         row["appliances"] = " ".join(name for name, on in state["appliances"].items() if on)
         row["asleep"] = " ".join(id_ for id_, car in state["cars"].items() if car["asleep"])
         row["faults"] = " ".join(f"{place}:{fault}" for place, fault in state["faults"].items())

@@ -13,6 +13,7 @@ from .bus import RtuBus
 from .clouds import Sun
 from .contacts import ChipChannel, Inputs
 from .errors import TwinError
+from .grid_operator import Operator
 from .heidelberg import Heidelberg
 from .keba import Keba
 from .ntp import NtpServer
@@ -20,6 +21,7 @@ from .panel import Panel
 from .physics import VOLTAGE_V, WH, Energy, rotated
 from .profiles import check_clock, value_at
 from .record import Recorder
+from .relays import Relays
 from .scenario import load_scenario
 from .sdm630 import Sdm630
 from .sunspec import SunSpec
@@ -106,6 +108,9 @@ class Twin:
         self.ntp = NtpServer(self.utc_s)
         self.inputs = self.chip.inputs = Inputs(config["board"], self._rng, self.chip.send)
         self.chip.on_lost.append(self.flush)
+        self.relays = Relays(config["board"], config["relays"], self.chip.outputs)
+        self.operator = Operator(self.t_ms)
+        self._controllable = config["controllable"] or list(self.boxes)
         self._s0_wms = [0] * len(config["s0"])
         self._panel = Panel(self)
         self.apply({"faults": config["faults"]})
@@ -162,6 +167,7 @@ class Twin:
         self.life.cancel()
         await asyncio.gather(self.life, return_exceptions=True)
         self.inputs.stop()
+        self.operator.stop()
         await self._panel.stop()
         await self.chip.stop()
         await self.ntp.stop()
@@ -200,11 +206,14 @@ class Twin:
             if closed != self.closed[number]:
                 self.closed[number] = closed
                 self.inputs.set(int(number), closed, f"contact{number}" in self.bouncing)
+        self.operator.take(change.get("operator", {}))
 
     def _apply_fault(self, place, fault):
         device = self.boxes.get(place) or self.meters.get(place)
         if device:
             device.set_fault(fault)
+        elif fault == "burst":
+            self.inputs.burst(int(place[7:]))
         elif fault:
             self.bouncing.add(place)
         else:
@@ -241,6 +250,8 @@ class Twin:
 
     def step(self, dt_ms):
         """Let dt_ms of physics pass."""
+        for id_, phases in self.relays.phases().items():
+            self.boxes[id_].switch(phases)
         for box in self.boxes.values():
             box.step(dt_ms)
         self._passed_ms += dt_ms
@@ -253,6 +264,8 @@ class Twin:
             meter.power_w = self.phases_w(meter.measures)
         for i, s0 in enumerate(self.config["s0"]):
             self._s0(i, s0, dt_ms)
+        drawn_w = sum(self.phases_w(self._controllable)) if self._controllable else 0
+        self.operator.step(drawn_w, sum(self.phases_w("grid")), self.t_ms())
 
     def _s0(self, i, s0, dt_ms):
         """Give a pulse in the next step at the place in time where this step earned it."""
@@ -273,7 +286,8 @@ class Twin:
     @property
     def load_w(self):
         """What the house draws on each phase, appliances that are on included."""
-        loads = [load for name, load in self.config["appliances"].items() if self.appliances[name]]
+        all_w = self.relays.loads_w(self.config["appliances"])
+        loads = [load for name, load in all_w.items() if self.appliances[name]]
         return [w + sum(load[i] for load in loads) for i, w in enumerate(self.house_w)]
 
     def phases_w(self, source):
@@ -295,7 +309,7 @@ class Twin:
             sides += [self.phases_w(id_) for id_ in self.boxes]
             return [sum(phase) for phase in zip(*sides)]
         if source in self.appliances:
-            load_w = self.config["appliances"][source]
+            load_w = self.relays.loads_w(self.config["appliances"])[source]
             return list(load_w) if self.appliances[source] else [0, 0, 0]
         box = self.boxes[source]
         return [ma * VOLTAGE_V // 1000 for ma in rotated(box.current_ma, box.rotation)]
@@ -314,6 +328,8 @@ class Twin:
             "scenario": self.scenario["name"],
             "clock": self.clock and self.now().isoformat(timespec="seconds"),
             "contacts": dict(self.closed),
+            "relays": self.relays.closed(),
+            "operator": self.operator.report(),
             "house_w": list(self.house_w),
             "load_w": self.load_w,
             "appliances": dict(self.appliances),
