@@ -15,7 +15,7 @@ import compat  # noqa: E402,F401  (adds MicroPython's names before a test import
 import build  # noqa: E402
 import portable  # noqa: E402
 from controller import data  # noqa: E402
-from controller.unload import SELDOM  # noqa: E402
+from controller.unload import seldom  # noqa: E402
 from fetch_micropython import MicroPythonMissing, find  # noqa: E402
 
 data.roots.insert(0, str(build.build_python() / "data") + "/")
@@ -35,7 +35,7 @@ def micropython():
 @pytest.fixture(autouse=True)
 def modules_stay():
     """What a test unloads comes back after it: other tests hold classes of these modules."""
-    before = {name: sys.modules[name] for name in SELDOM.split() if name in sys.modules}
+    before = {name: sys.modules[name] for name in seldom() if name in sys.modules}
     yield
     for name, module in before.items():
         if sys.modules.get(name) is not module:

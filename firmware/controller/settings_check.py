@@ -13,19 +13,9 @@ import formula
 from controller.data import DataMissing
 from controller.refusal import Refusal
 from controller.settings_view import SECTIONS, schema
+from controller.unload import unload
 
-# Sections whose values must go with others, and the module that knows how.
-_CHECKS = {
-    "contact_sets": "operator_check",
-    "channels": "operator_check",
-    "dimming": "dimming_check",
-    "steerables": "dimming_check",
-    "outputs": "dimming_check",
-    "sunspec_server": "sunspec_check",
-    "tls": "tls_check",
-    "gateway": "tls_check",
-}
-_NEED_ROOM = "contact_sets channels dimming steerables outputs journal"
+_READERS = ("formula.parser", "formula.sentences")  # their room is needed
 
 
 class SettingsError(Refusal):
@@ -65,7 +55,9 @@ def load(settings, loaded):
             problem = error
             settings.doc[name] = check.section(name, None, None)
     try:
-        _references(settings.doc, settings.ports["inputs"])
+        from controller import settings_references
+
+        settings_references.check(settings.doc, settings.ports["inputs"])
     except SettingsError as error:  # said, but what is right of it works
         problem = problem or error
     return str(problem) if problem else None  # an error would keep this module
@@ -85,55 +77,15 @@ def changes(settings, patch):
             new[name] = value
     whole = dict(settings.doc)
     whole.update(new)
+    del check
+    unload(_READERS)
     # The first password is set even where other sections on flash do not go together.
     if [name for name in new if name != "login"]:
-        _references(whole, settings.ports["inputs"])
-    if [name for name in new if name in _NEED_ROOM and new[name]]:
-        from controller import grid_parts
+        from controller import settings_references
 
-        grid_parts.need_room(new, whole)
-    if "power_manager" in new or "dynamic_load" in new:
-        from controller import power_check
-
-        power_check.need_room(new)
+        settings_references.check(whole, settings.ports["inputs"])
+        settings_references.need_room(new, whole)
     return new
-
-
-def _references(doc, inputs):
-    """Raise SettingsError where a value does not go with another, or names what is not there."""
-    meters = [meter["id"] for meter in doc["meters"]]
-    grids = [meter["id"] for meter in doc["meters"] if meter["role"] == "grid"]
-    if len(grids) > 1:
-        raise SettingsError("meters", "one_grid", grids[0])
-    parents = {group["id"]: group["parent"] for group in doc["groups"]}
-    for section in ("evses", "groups"):
-        for i in range(len(doc[section])):
-            item = doc[section][i]
-            for name, there in (("meter", meters), ("group", parents), ("parent", parents)):
-                wanted = item.get(name)
-                if wanted is not None and wanted not in there:
-                    raise SettingsError("%s[%d].%s" % (section, i, name), "not_there", wanted)
-    relays = [evse["phase_relay"] for evse in doc["evses"] if evse["phase_relay"]]
-    for relay in relays:
-        if relays.count(relay) > 1:
-            raise SettingsError("evses", "twice", relay)
-    for group in parents:
-        at = parents[group]
-        for _ in parents:
-            at = parents.get(at)
-        if at is not None:
-            raise SettingsError("groups", "circle", group)
-    power = doc["power_manager"]
-    if power["excess_charging_enable"] or power["default_mode"] or doc["dynamic_load"]["enabled"]:
-        from controller import power_check
-
-        for error in power_check.faults(doc):
-            raise error
-    for name in set([_CHECKS[section] for section in _CHECKS if doc[section]]):
-        check = __import__("controller." + name, None, None, ("faults",))
-        ports = (inputs,) if name == "operator_check" else ()
-        for error in check.faults(doc, *ports):
-            raise error
 
 
 class Check:

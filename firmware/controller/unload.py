@@ -3,77 +3,35 @@
 import sys
 
 # Readers and checkers: at work at start-up and while somebody changes settings or formulas.
-SELDOM = (  # one text: a tuple of texts takes twice the room
-    "chargecontrol.dimming_setup "
-    "chargecontrol.rule_reader "
-    "chargecontrol.site_setup "
-    "controller.access_point "
-    "controller.board "
-    "controller.certificate_check "
-    "controller.certificates "
-    "controller.contact_settings "
-    "controller.der "
-    "controller.dev_types "
-    "controller.device_setup "
-    "controller.dimming_check "
-    "controller.dimming_state "
-    "controller.grid_parts "
-    "controller.http_body "
-    "controller.installation "
-    "controller.journal_files "
-    "controller.journal_work "
-    "controller.operator_check "
-    "controller.operator_command "
-    "controller.p256 "
-    "controller.password "
-    "controller.plan_store "
-    "controller.power_check "
-    "controller.power_room "
-    "controller.power_state "
-    "controller.reconfigure "
-    "controller.rule_store "
-    "controller.settings_check "
-    "controller.settings_view "
-    "controller.startup "
-    "controller.state "
-    "controller.store_files "
-    "controller.strangers "
-    "controller.strict_json "
-    "controller.sunspec_check "
-    "controller.sunspec_scan "
-    "controller.sunspec_writes "
-    "controller.timezone "
-    "controller.tls_check "
-    "controller.variable_check "
-    "doors.certificates_api "
-    "doors.cnf_api "
-    "doors.cnf_devices "
-    "doors.cnf_info "
-    "doors.cnf_params "
-    "doors.cnf_push "
-    "doors.cnf_wishes "
-    "doors.journal_api "
-    "doors.operator_api "
-    "doors.power_manager_api "
-    "doors.rules_api "
-    "doors.settings_api "
-    "formula.additive "
-    "formula.parser "
-    "formula.sentences "
-    "journal.measures "
-    "journal.reading "
-    "journal.shown "
-    "modbus.checker "
-    "modbus.refusals "
-    "modbus.setup "
-    "sunspec.choice "
-    "sunspec.scan "
+_SELDOM = (  # one text: a tuple of texts takes twice the room
+    "chargecontrol: dimming_setup rule_reader site_setup; "
+    "controller: access_point board certificate_check certificates contact_settings der "
+    "dev_types device_setup dimming_check dimming_state grid_parts http_body installation"
+    " journal_files journal_work operator_check operator_command p256 password plan_store"
+    " power_check power_room power_state reconfigure rule_store settings_check "
+    "settings_references "
+    "settings_view startup state store_files strangers strict_json sunspec_check "
+    "sunspec_scan sunspec_writes timezone tls_check variable_check; "
+    "doors: certificates_api cnf_api cnf_devices cnf_info cnf_params cnf_push cnf_wishes "
+    "journal_api operator_api power_manager_api rules_api settings_api; "
+    "formula: additive parser sentences; "
+    "journal: measures reading shown; "
+    "modbus: checker refusals setup; "
+    "sunspec: choice scan; "
 )
+
+
+def seldom():
+    """Names of the modules that leave the RAM."""
+    for group in _SELDOM.split("; "):
+        package, _, modules = group.partition(": ")
+        for module in modules.split():
+            yield package + "." + module
 
 
 def unload(names=None):
     """Forgets the modules; what they made lives on. Nothing else may keep a reference to them."""
-    for name in names or SELDOM.split():
+    for name in names or seldom():
         if sys.modules.pop(name, None) is not None:
             package, _, module = name.rpartition(".")
             package = sys.modules.get(package)

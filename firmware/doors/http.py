@@ -339,8 +339,10 @@ class HttpDoor:
         await self._admit(request, open)
         if not name:
             raise HttpError(404, "not_found")
-        if request.unread:  # to take a body needs more room than anything else
+        # To take a body, and to show all there is, needs more room than anything else.
+        if request.unread or request.path.startswith("/api/"):
             unload()
+            gc.collect()
         try:
             return await self._call(name, request)
         except MemoryError:
