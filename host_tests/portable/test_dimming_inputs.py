@@ -14,7 +14,11 @@ from controller.outputs import Outputs
 from controller.settings import Settings
 from controller.specials import Specials
 
-BOARD = {"inputs": [{"id": 1}], "rs485": [{"id": "rs485_1"}], "relays": [{"id": 1}, {"id": 2}, {"id": 3}]}
+BOARD = {
+    "inputs": [{"id": 1}],
+    "rs485": [{"id": "rs485_1"}],
+    "relays": [{"id": n} for n in (1, 2, 3)],
+}
 
 
 DEVICES = {

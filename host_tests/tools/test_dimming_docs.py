@@ -13,7 +13,11 @@ from controller.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "dimming.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.M | re.S)]
-BOARD = {"rs485": [{"id": "rs485_1"}], "relays": [{"id": 1}, {"id": 2}, {"id": 3}], "inputs": [{"id": 1}]}
+BOARD = {
+    "rs485": [{"id": "rs485_1"}],
+    "relays": [{"id": n} for n in (1, 2, 3)],
+    "inputs": [{"id": 1}],
+}
 
 
 class NoFlash:
