@@ -198,7 +198,7 @@ class Simulation:
     """Twin and board together.
 
     folder: where flash and record lie; port_base 0 takes free ports; config: for the Twin;
-    heap: None for that of the profile, or of HEAP in the environment;
+    heap: None for that of HEAP in the environment, of the scenario, or of the profile;
     first_settings(twin, http_port): for an empty flash; ask_every_ms: in place of the intervals of
     the device templates, for benchmarks; tell: takes the console's lines.
     """
@@ -223,8 +223,6 @@ class Simulation:
             raise SimError("BOARD %s is not there; there are: %s" % (board, ", ".join(names)))
         self.port = port_base or free_port()
         self.http = "http://127.0.0.1:%d" % self.port
-        heap = heap or os.environ.get("HEAP") or HEAPS[profile]
-        self.board = Board(folder, runtime, profile, heap, tell)
         self.twin = Twin(
             config=config,
             port_base=port_base,
@@ -232,6 +230,8 @@ class Simulation:
             record_dir=folder / "record",
             board=json.loads(self._board_json.read_text()),
         )
+        heap = heap or os.environ.get("HEAP") or self.twin.scenario.get("heap") or HEAPS[profile]
+        self.board = Board(folder, runtime, profile, heap, tell)
         self._first_settings = first_settings
         self._port_base = port_base
         self._ask_every_ms = ask_every_ms

@@ -163,7 +163,9 @@ def test_a_hand_may_not_send_a_car_to_sleep_for_ever():
         check_set({"cars": {"E1": {"sleep_s": "long"}}}, complete())
 
 
-@pytest.mark.parametrize("key, bad", [("settings", {"site": 5}), ("rules", 5), ("profile", "rom")])
+@pytest.mark.parametrize(
+    "key, bad", [("settings", {"site": 5}), ("rules", 5), ("profile", "rom"), ("heap", 140)]
+)
 def test_a_scenarios_part_for_the_firmware_is_looked_at(key, bad):
     with pytest.raises(TwinError, match=key):
         Twin(scenario=dict(EIGHT, **{key: bad}))

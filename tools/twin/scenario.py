@@ -1,7 +1,8 @@
 """Scenario files: an installation, what happens in it, and the settings of its controller.
 
 `settings` and `rules` are for tools/simulation.py, which lays them over the usual site's; here
-they are only looked at from outside. `profile` says which build `make sim` takes by itself.
+they are only looked at from outside. `profile` says which build `make sim` takes by itself,
+`heap` how much memory its simulated board has.
 """
 
 import json
@@ -12,7 +13,7 @@ from .config import check_set, complete
 from .errors import TwinError, choice, shown, table
 
 SCENARIOS = pathlib.Path(__file__).with_name("scenarios")
-_KEYS = ("name", "text", "config", "steps", "settings", "rules", "profile")
+_KEYS = ("name", "text", "config", "steps", "settings", "rules", "profile", "heap")
 
 
 def load_scenario(source):
@@ -58,6 +59,8 @@ def check_scenario(data, name="scenario"):
         raise TwinError(f"{name}: rules is {shown(data['rules'])}; a rule document is allowed")
     if "profile" in data:
         choice(f"{name}: profile", data["profile"], ("files", "image"))
+    if "heap" in data and not re.fullmatch(r"[1-9][0-9]{2}k", str(data["heap"])):
+        raise TwinError(f"{name}: heap is {shown(data['heap'])}; 100k to 999k is allowed")
     steps = data.get("steps", [])
     if not isinstance(steps, list) or len(steps) > 1000:
         raise TwinError(f"{name}: steps is {shown(steps)}; a list of up to 1000 steps is allowed")
