@@ -165,6 +165,7 @@ def _build(tree, compiled):
             wanted.add(place)
             _copy(source, tree / place)
         if compiled:
+            _keywords()  # before the threads: each would look for itself
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(lambda job: compile_file(*job, short=True), jobs))
         else:

@@ -17,6 +17,8 @@ from controller import sunspec_bus
 from controller.sunspec_values import Values
 from modbus import rtu
 
+SILENT_PASSES = 6  # of 2 ms and more each: the server's task takes 2 ms for silence
+
 
 class Driver:
     def __init__(self):
@@ -49,6 +51,7 @@ class Bus:
         self.near, self.far, self.path = glue.open_line()
         self.line = Line(self.near)
         self.driver = Driver()
+        self.passes = 0
         monkeypatch.setattr(sunspec_bus.SunSpecBus, "_open", lambda *_: (self.line, self.driver))
         controller = Controller(port=0, bus="rs485_1")
         controller.settings.doc["buses"] = {
@@ -57,21 +60,31 @@ class Bus:
         self.values = Values(controller)
         self.bus = sunspec_bus.SunSpecBus(controller, "rs485_1", self.values)
 
+    def _beat(self):
+        self.passes += 1
+
     async def serve(self, work):
-        task = asyncio.create_task(self.bus.run(lambda: None))
+        task = asyncio.create_task(self.bus.run(self._beat))
         try:
             return await asyncio.get_running_loop().run_in_executor(None, work)
         finally:
             task.cancel()
 
-    def say(self, *frames, pause_s=0.03):
+    def say(self, *frames):
         """What comes over the line, each with silence after it; what is answered."""
 
         def work():
             self.line.sent = b""
             for frame in frames:
                 os.write(self.far, bytes(frame))
-                time.sleep(pause_s)
+                heard = None
+                # Silence is what the server's task has seen, however slow this machine is.
+                while heard is None or self.passes < heard + SILENT_PASSES:
+                    time.sleep(0.005)
+                    if self.line.any():
+                        heard = None
+                    elif heard is None:
+                        heard = self.passes
             return self.line.sent
 
         return asyncio.run(self.serve(work))
