@@ -2,12 +2,7 @@
 
 import gc
 
-from micropython import const
-
-from controller.unload import unload
 from doors.http import HttpDoor
-
-_ROOM_BYTES = const(16384)  # to be free before a door more is opened
 
 
 def open_all(controller):
@@ -28,29 +23,12 @@ def open_all(controller):
     https = doc["tls"].get("enabled")
     door.plain = not https or doc["tls"]["plain_http"]
     if https or doc["gateway"].get("enabled"):
-        _start(controller, "tls", "doors.tls_listener", "TlsListeners", door, door)
+        from doors import late
+
+        late.start(controller, "tls", "doors.tls_listener", "TlsListeners", door)
     if doc["sunspec_server"].get("enabled"):
-        _start(controller, "sunspec", "doors.sunspec_server", "SunSpecServer", door)
+        from doors import late
+
+        late.start(controller, "sunspec", "doors.sunspec_server", "SunSpecServer", door)
     gc.collect()
     controller.log("ready")
-
-
-def _start(controller, name, module, kind, door, *arguments):
-    """A door made in its task: where there is no room for it the board starts without it, and its
-    owner can still reach the settings."""
-
-    async def run(beat):
-        made = getattr(controller, name)
-        if not made:
-            unload()
-            gc.collect()
-            if 0 < gc.mem_free() < _ROOM_BYTES:  # a PC says 0
-                door.plain = True
-                controller.fault("not enough memory for %s: it stays closed" % name)
-                return
-            made = getattr(__import__(module, None, None, (kind,)), kind)(controller, *arguments)
-            setattr(controller, name, made)
-            gc.collect()
-        await made.run(beat)
-
-    controller.supervisor.start(name, run)

@@ -92,7 +92,7 @@ def compile_file(source, target, name=None, optimise=OPTIMISE, short=False):
 
 
 def _sources():
-    """[(path in the tree without suffix, source)] of everything that is compiled."""
+    """[(path in the tree, source)] of everything that is compiled."""
     found = []
     for base, folder in ((ROOT / "lib", "lib"), (ROOT / "firmware", "")):
         for source in sorted(base.rglob("*.py")):
@@ -104,7 +104,7 @@ def _sources():
 
 def _module(place):
     """The module's name, for tracebacks: imports keep it anyway, so it costs no heap."""
-    parts = [part for part in place.parts if part not in ("lib", "__init__")]
+    parts = [part for part in place.with_suffix("").parts if part not in ("lib", "__init__")]
     return ".".join(parts)
 
 
@@ -219,7 +219,9 @@ def build_chip():
     tree = BUILD / "chip"
     with _alone(tree):
         for name in ("machine", "network", "i2c"):
-            compile_file(ROOT / "tools" / "chip" / (name + ".py"), tree / (name + ".mpy"))
+            # Short names as on the board: there, these modules are no part of the Python heap.
+            source = ROOT / "tools" / "chip" / (name + ".py")
+            compile_file(source, tree / (name + ".mpy"), name, short=True)
         return _image(tree, BUILD / "chip.img")
 
 

@@ -58,10 +58,16 @@ class Pair:
     def write(self, folder, name):
         """Write <name>.crt and <name>.key for curl and others; returns their paths."""
         paths = Path(folder, name + ".crt"), Path(folder, name + ".key")
-        paths[1].touch(mode=0o600)
-        for path, text in zip(paths, (self.certificate, self.key), strict=True):
-            path.write_text(text)
+        paths[0].write_text(self.certificate)
+        _write_key(paths[1], self.key)
         return paths
+
+
+def _write_key(path, text):
+    """Only its owner may read it, whatever was there before."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
 
 
 def make(name, authority=None, names=(), usage=None, is_authority=False, days=DAYS, start=None):
@@ -140,9 +146,7 @@ def main(arguments=None):
     authority = make_ca()
     (folder / "ca.crt").write_text(authority.certificate)
     make_client(authority).write(folder, "client")
-    server = folder / "server.pem"
-    server.touch(mode=0o600)
-    server.write_text(make_server(chosen.names).pem)
+    _write_key(folder / "server.pem", make_server(chosen.names).pem)
     print("%s: ca.crt, client.crt, client.key, server.pem" % folder)
     return 0
 

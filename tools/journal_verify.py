@@ -2,6 +2,7 @@
 
 python tools/journal_verify.py journal.bin
 python tools/journal_verify.py --user admin:PASSWORD http://192.168.0.20
+python tools/journal_verify.py --user admin:PASSWORD --cacert board.crt https://192.168.0.20
 
 Prints the measures and says whether the chain of check values is whole. Ends with 0 where it is, 1
 where it is broken or its end is missing, 2 where there is nothing to check. What the chain proves:
@@ -12,8 +13,10 @@ import argparse
 import base64
 import binascii
 import hashlib
+import http.client
 import io
 import json
+import ssl
 import struct
 import sys
 import urllib.request
@@ -44,7 +47,14 @@ WHAT = {
     "state": "the state noted earlier is not in this chain: it is another one, or a part of it",
     "rest": "there is something behind the end",
     "filtered": "it was exported with kinds=...: such a choice can't be checked",
-    "broken": "the controller itself found its journal broken here",
+    "broken": "the controller itself found its journal broken here; the rest is in the export",
+}
+
+
+ENDS = {
+    "restart": "ended by a restart",
+    "broken": "its end can't be read",
+    "": "in force",
 }
 
 
@@ -63,6 +73,13 @@ class Result:
 
     def fault(self, seq, code, where=""):
         self.faults.append((seq, code, where))
+
+    def broken(self, seq, code, where=""):
+        """A fault behind which the journal is read for itself."""
+        self.fault(seq, code, where)
+        for measure in self._table.left():
+            self.measures.append(dict(measure, ended="broken"))
+        self._table = measures.Measures()
 
     def take(self, row, state):
         self.records += 1
@@ -105,43 +122,27 @@ def _bytes(data, result):
         segment = file.read(size)
         if len(segment) < size:
             return result.fault(reader.seq, "end")
-        reader = _segment(reader, number, segment, result)
-    if reader.fault:
-        result.fault(reader.fault.seq, reader.fault.code)
+        for row in reading.through(reader, number, io.BytesIO(segment), size):
+            if row["kind"] == "broken":
+                result.broken(row["seq"], row["code"], _where(shown(row)))
+                continue
+            if row["kind"] == "segment" and row["number"] != number:
+                result.fault(row["seq"], "number")
+            result.take(row, reader.state)
     state = file.read(32)
-    if (size, state) != (reader.seq, reader.state or state) or len(state) < 32:
+    if reader.fault:
+        row = reader.broken()
+        result.broken(row["seq"], row["code"], _where(shown(row)))
+    elif (size, state) != (reader.seq, reader.state or state) or len(state) < 32:
         result.fault(reader.seq, "end")
     elif file.read(1):
         result.fault(reader.seq, "rest")
     result.state = reading.hexed(state)
 
 
-def _segment(reader, number, segment, result):
-    """Reads one; the reader for the next one. A segment says what it continues: after a fault it
-    is read for itself."""
-    rows = []
-
-    def read(reader):
-        rows.clear()
-        for row in reading.rows(reader, io.BytesIO(segment), len(segment)):
-            rows.append((row, reader.state))
-        return reader
-
-    try:
-        read(reader)
-        if reader.fault and not rows:
-            own = read(reading.Reader())
-            if rows:
-                result.fault(reader.fault.seq, reader.fault.code, "segment %d" % number)
-                reader = own
-    except reading.Broken as error:
-        result.fault(error.seq, error.code, "before segment %d" % number)
-        reader = read(reading.Reader())
-    for row, state in rows:
-        if row["kind"] == "segment" and row["number"] != number:
-            result.fault(row["seq"], "number")
-        result.take(row, state)
-    return reader
+def _where(row):
+    """Of what a row of the kind "broken" says."""
+    return "segment %s, %s to %s" % (row["segment"], row["at"] or "?", row["to"] or "?")
 
 
 def _sentences():
@@ -158,14 +159,19 @@ def _choices(code, arguments, sentences):
 
 
 def _rows(rows, result, same):
-    """rows: those of an export, as dicts; same(expected row, index): is that what is shown?"""
+    """rows: those of an export, as dicts; same(expected row, index): is that what is shown?
+
+    After a fault it goes on with the next segment.
+    """
     reader = reading.Reader()
     sentences = _sentences()
-    ended = False
+    ended = lost = False
     for i, row in enumerate(rows):
-        kind = row.get("kind")
+        kind = row.get("kind") if isinstance(row, dict) else None
         if ended:
             return result.fault(reader.seq, "rest")
+        if lost and kind not in ("segment", "broken", "end"):
+            continue
         try:
             if i == 0:
                 if kind != "begin":
@@ -174,18 +180,27 @@ def _rows(rows, result, same):
                 expected = [shown(reader.context())]
             elif kind == "end":
                 ended = True
+                if lost:
+                    continue
                 expected = [shown(reader.end())]
                 result.state = reading.hexed(reader.state or b"")
             elif kind == "broken":
-                raise reading.Broken(reader.seq, "broken")
+                result.broken(row["seq"], "broken", _where(row))
+                reader = reading.Reader()
+                lost = False
+                continue
             else:
+                lost = False
                 expected = _expected(reader, row, result, sentences)
             if not any(same(one, i) for one in expected):
                 raise reading.Broken(reader.seq - (kind not in ("begin", "end")), "shown")
+            continue
         except reading.Broken as error:
-            return result.fault(error.seq, error.code)
+            result.broken(error.seq, error.code)
         except (binascii.Error, TypeError, ValueError, KeyError):
-            return result.fault(reader.seq, "unreadable")
+            result.broken(reader.seq, "unreadable")
+        reader = reading.Reader()
+        lost = True
     if not ended:
         result.fault(reader.seq, "end")
 
@@ -239,8 +254,9 @@ def _csv(data, result):
         cells = line.split(";")
         columns = COLUMNS.split()
         row = {"kind": cells[1] if len(cells) > 1 else "", "raw": cells[-1], "at": ""}
-        if row["kind"] == "begin" and len(cells) == len(columns):
+        if row["kind"] in ("begin", "broken") and len(cells) == len(columns):
             cell = dict(zip(columns, cells, strict=True))
+            row["at"] = cell["at"]
             row.update(
                 {name: _number(cell[name]) for name in ("seq", "boot", "dim_w", "phase_ma")}
             )
@@ -255,15 +271,16 @@ def _number(text):
     return None if text in ("", "None") else int(text) if text.isdigit() else text
 
 
-def fetch(url, user, series):
-    """The bytes of the journal of a controller."""
+def fetch(url, user, series, cacert=None):
+    """The bytes of the journal of a controller; cacert: file with the certificate to trust."""
     if "/api/journal" not in url:
         url = url.rstrip("/") + "/api/journal.bin?series=" + series
     request = urllib.request.Request(url)
     if user:
         token = base64.b64encode(user.encode()).decode()
         request.add_header("Authorization", "Basic " + token)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    context = ssl.create_default_context(cafile=cacert) if cacert else None
+    with urllib.request.urlopen(request, timeout=60, context=context) as answer:
         return answer.read()
 
 
@@ -290,8 +307,7 @@ def table(found):
                 "%d of %d min over, at most by %s %s"
                 % (one["minutes_over"], one["minutes"], one["over"], over)
             )
-        if one["ended"] in ("restart", ""):
-            details.append("ended by a restart" if one["ended"] else "in force")
+        details.append(ENDS.get(one["ended"], ""))
         lines.append(
             "%-20s  %-20s  %-17s %-9s %-16s %8s %8s  %s"
             % (
@@ -316,15 +332,16 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("journal", help="exported file, or address of the controller (http://...)")
     parser.add_argument("--user", default="", help="admin:PASSWORD, for an address")
+    parser.add_argument("--cacert", help="file with the certificate to trust, for https://")
     parser.add_argument("--series", default="measures", choices=("measures", "events"))
     parser.add_argument("--state", default="", help="a state noted earlier: is it in the chain?")
     options = parser.parse_args(arguments)
     try:
         if options.journal.startswith(("http://", "https://")):
-            data = fetch(options.journal, options.user, options.series)
+            data = fetch(options.journal, options.user, options.series, options.cacert)
         else:
             data = Path(options.journal).read_bytes()
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         print("%s can't be read: %s" % (options.journal, error))
         return 2
     if not data:

@@ -3,7 +3,7 @@
 Every name that a program uses is kept in MicroPython's table of names for ever; the table doubles
 when it is full (9 kB at 1260 names). Private names (one leading underscore) are used in their own
 file only (ruff SLF001 and a test see to that), so all files can share `_a`, `_b`, ... Arguments
-are in the table, too; those that no call in the project names become `a`, `b`, ... Lines stay
+are in the table, too; those that no call names become `a`, `b`, ... Lines stay
 where they were. docs/decisions/heap.md has the figures.
 
     python tools/short_names.py firmware/controller/net.py     prints what is called what
@@ -18,15 +18,17 @@ import tokenize
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
+_ON_BOARD = "lib firmware host_tests/fakes host_tests/portable tools/bench tools/chip".split()
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_PRIVATE = re.compile(r"_[a-z][a-z0-9_]*$")
+_PRIVATE = re.compile(r"_[A-Za-z][A-Za-z0-9_]*$")
+_CONST = re.compile(r"(_\w+) = const\(")  # the compiler leaves no name of them
 
 
 @functools.cache
 def keywords():
-    """Names of arguments that some call in the project gives by name."""
+    """Names of arguments that some call gives by name, of what runs against the compiled tree."""
     found = set()
-    for folder in ("lib", "firmware", "host_tests", "tools"):
+    for folder in _ON_BOARD:
         for path in sorted((_ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.keyword) and node.arg:
@@ -104,7 +106,7 @@ def _tokens(source):
 
 def short_names(source):
     """{private name: short name} of a source, in the order of their first use."""
-    imported = set()
+    as_is = {match.group(1) for match in map(_CONST.match, source.splitlines()) if match}
     names = []
     importing = False
     for token in _tokens(source):
@@ -114,10 +116,10 @@ def short_names(source):
             importing = importing or token.string in ("import", "from")
             if _PRIVATE.match(token.string):
                 if importing:
-                    imported.add(token.string)
+                    as_is.add(token.string)
                 elif token.string not in names:
                     names.append(token.string)
-    return {name: _short(i) for i, name in enumerate(n for n in names if n not in imported)}
+    return {name: _short(i) for i, name in enumerate(n for n in names if n not in as_is)}
 
 
 def shorten(source, named=None):

@@ -93,7 +93,7 @@ class Controller:
         if self.journal:
             self.journal.event("fault", (text,))
 
-    def settings_changed(self, sections, who="admin"):
+    def settings_changed(self, sections, who):
         """Takes changed settings; True where some of them need a restart. who: None, no event."""
         from controller import reconfigure
 
@@ -180,7 +180,7 @@ class Controller:
             self.operator.flush()
         if self.journal:
             self.journal.flush()
-        self.save_counts()
+        self._save_counts()
         await asyncio.sleep_ms(500)
         machine.reset()
 
@@ -227,7 +227,7 @@ class Controller:
         try:
             self.variables.flush_due()
             if second % _COUNTS_S == 0:
-                self.save_counts()
+                self._save_counts()
         except StoreError as error:
             text = str(error)
             if text not in self.faults:
@@ -235,7 +235,7 @@ class Controller:
         except MemoryError:
             unload()  # there will be room in the next second
 
-    def save_counts(self):
+    def _save_counts(self):
         """Keeps over a restart what meters counted, and the overdraft. Raises StoreError."""
         counts = {device.id: device.kept() for device in self.sampled}
         counts["GM"] = self.counters.kept() if self.counters else self.kept

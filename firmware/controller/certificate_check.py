@@ -7,17 +7,11 @@ import hashlib
 from micropython import const
 
 from controller import der
-from controller.certificates import CertificateError
-from controller.timezone import civil
+from controller.certificates import CertificateError, day
 
 _MAX_CHAIN = const(4)
 _MAX_RSA_BITS = const(4096)  # of an authority: to check a signature takes little
 _BITS_A_TURN = const(4)  # of the check of a key: about 25 ms on an ESP32
-
-
-def _date(utc_s):
-    """A day as people write it in certificates, e.g. "2036-01-31" (UTC)."""
-    return "%04d-%02d-%02d" % civil(utc_s // 86400)[:3]
 
 
 def _read(kind, text):
@@ -63,9 +57,9 @@ async def check(kind, data, utc_s):
 
 def _check_dates(kind, certificate, utc_s):
     if utc_s is not None and utc_s >= certificate.end_s:
-        raise CertificateError(kind, "already_expired", _date(certificate.end_s))
+        raise CertificateError(kind, "already_expired", day(certificate.end_s))
     if utc_s is not None and utc_s < certificate.begin_s:
-        raise CertificateError(kind, "not_yet", _date(certificate.begin_s))
+        raise CertificateError(kind, "not_yet", day(certificate.begin_s))
 
 
 def _check_authority(kind, certificate):
@@ -89,7 +83,7 @@ async def _check_key(kind, certificate, blocks):
     if len(blocks) != 1:
         raise CertificateError(kind, "keys" if blocks else "no_key")
     label, data = blocks[0]
-    if label == "ENCRYPTED PRIVATE KEY":
+    if label.startswith("ENCRYPTED "):
         raise CertificateError(kind, "key_locked")
     try:
         key, secret = der.private_key(label, data)
@@ -119,8 +113,8 @@ def _about(chain):
         "subject": certificate.subject,
         "issuer": certificate.issuer,
         "key": _key_name(certificate),
-        "valid_from": _date(max([certificate.begin_s for _, certificate in chain])),
-        "valid_until": _date(end_s),
+        "valid_from": day(max([certificate.begin_s for _, certificate in chain])),
+        "valid_until": day(end_s),
         "valid_until_s": end_s,
         "sha256": ":".join([digest[i : i + 2] for i in range(0, 64, 2)]),
     }

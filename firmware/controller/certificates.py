@@ -50,7 +50,7 @@ def save(store, kind, document):
 def remove(store, kind):
     """Take a certificate and its key off the flash; True if there was one."""
     found = False
-    for suffix in ("", ".bak"):
+    for suffix in ("", ".bak", ".tmp", ".new"):  # what an upload or a deploy left half done, too
         try:
             os.remove(store.folder + _document(kind) + suffix)
             found = True
@@ -58,6 +58,13 @@ def remove(store, kind):
             if error.errno != errno.ENOENT:
                 raise
     return found
+
+
+def day(utc_s):
+    """A day as people write it in certificates, e.g. "2036-01-31" (UTC)."""
+    from controller.timezone import civil
+
+    return "%04d-%02d-%02d" % civil(utc_s // 86400)[:3]
 
 
 def expiry(end_s, clock):
@@ -73,9 +80,7 @@ def warning(name, end_s, clock):
     state = expiry(end_s, clock)
     if state in ("valid", "unknown"):
         return None
-    from controller.timezone import civil
-
-    return data.text("certificates", state, (name, "%04d-%02d-%02d" % civil(end_s // 86400)[:3]))
+    return data.text("certificates", state, (name, day(end_s)))
 
 
 def context(store, kind, authority=None):

@@ -25,19 +25,24 @@ _NAMES = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O", b"\x55\x04\x0b": "OU", b"
 
 
 def pem_blocks(text):
-    """[(label, DER)] of the blocks of a PEM text. Raises ValueError."""
+    """[(label, DER)] of the blocks of a PEM text; the labels of locked keys begin with ENCRYPTED.
+
+    Raises ValueError.
+    """
     blocks = []
     label = None
-    data = ""
+    data = locked = ""
     for line in text.split("\n"):
         line = line.strip()
         if line.startswith("-----BEGIN ") and label is None:
             label = line[11:-5]
-            data = ""
+            data = locked = ""
         elif label is not None and line == "-----END %s-----" % label:
-            blocks.append((label, binascii.a2b_base64(data)))
+            blocks.append((locked + label, binascii.a2b_base64(data)))
             label = None
-        elif label is not None and ":" not in line:  # old keys have headers, e.g. Proc-Type
+        elif line.startswith("Proc-Type:") and line.endswith(",ENCRYPTED"):  # RFC 1421
+            locked = "ENCRYPTED "
+        elif label is not None and ":" not in line:  # old keys have more headers
             data += line
     if label is not None:
         raise ValueError

@@ -51,7 +51,7 @@ class Device:
         self.complaint = None
         self.setpoint_ma = None
         self.sent_ma = None
-        self.sent_at_ms = 0
+        self._sent_at_ms = 0
         self._failures = 0
         self._not_before_ms = 0
         self._due_ms = [0] * len(template.blocks)
@@ -97,8 +97,9 @@ class Device:
         when_ms = min(self._due_ms)
         job = self._due_ms.index(when_ms)
         if self.setpoint_ma is not None:
-            said_again_ms = self.template.refresh_ms // 2 or _REFRESH_MS
-            refresh_ms = 0 if self.sent_ma != self.setpoint_ma else self.sent_at_ms + said_again_ms
+            refresh_ms = self._sent_at_ms + (self.template.refresh_ms // 2 or _REFRESH_MS)
+            if self.sent_ma != self.setpoint_ma:
+                refresh_ms = 0
             if refresh_ms < when_ms:
                 when_ms, job = refresh_ms, "setpoint"
         if self.phases_ms is not None and self.phases_ms < when_ms:
@@ -153,7 +154,7 @@ class Device:
         setpoint_ma = self.setpoint_ma
         await self._write_all(self.template.limit_writes(setpoint_ma))
         self.sent_ma = setpoint_ma
-        self.sent_at_ms = clock()
+        self._sent_at_ms = clock()
 
     async def _write_all(self, writes):
         for write in writes:

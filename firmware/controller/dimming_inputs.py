@@ -50,7 +50,7 @@ class DimmingInputs:
         self._began = self._began or self._begins(now_ms)
         self.dimming.voltage_v = controller.site.house.voltage_v
         # Before, the site's limit of the start holds, and no relay moves.
-        wanted, failed = self._wanted() if self._began else (None, None)
+        wanted, failed = self._wanted() if self._began else ([], None)
         grid = power(devices.get(controller.site.grid_id))
         self.dimming.update(now_ms, wanted, grid, failed)
 
@@ -68,29 +68,19 @@ class DimmingInputs:
     def _wanted(self):
         """(who dims, as Dimming.update takes it; what is wrong with a formula, or None)."""
         operator = self._controller.site.operator
-        by_operator = None
-        if operator:
-            operator.p_min_w = self.dimming.p_min_w
-            by_operator = operator.dimming()
-        by_formula = failed = None
+        wanted = operator.dimming() if operator else []
+        failed = None
         lookup = self._controller.names.lookup
         text = self._settings["active"]
         try:
             if self._active and self._active.value(lookup):
                 text = self._settings["limit"]
                 value_w = self._limit and max(0, int(self._limit.value(lookup)))
-                by_formula = (value_w, _FORMULA)
+                wanted.append((value_w, _FORMULA))
         except FormulaError as error:  # never a number by accident: what is owed holds
             failed = (text, error.column, str(error))
-            by_formula = (None, _FORMULA)
-        if by_operator is None or by_formula is None:
-            return by_operator or by_formula, failed
-        first_w, second_w = self._w(by_operator), self._w(by_formula)
-        return (by_formula if second_w < first_w else by_operator), failed
-
-    def _w(self, who):
-        """W that somebody who dims allows."""
-        return self.dimming.p_min_w if who[0] is None else who[0]
+            wanted.append((None, _FORMULA))
+        return wanted, failed
 
 
 def _parsed(setting):

@@ -83,7 +83,7 @@ def take(controller, spare_bytes=CHANGE_BYTES):
         before.append(controller.dimming)
     else:
         controller.dimming = site.dimming = None
-    if _relays(doc) or controller.after:
+    if _relays(doc) or [part for part in controller.after if hasattr(part, "relays")]:
         from controller.outputs import Outputs
 
         after.append(Outputs(controller, controller.after))
@@ -100,6 +100,9 @@ def _journal(controller, doc, spare_bytes):
     if wanted is None:
         wanted = bool(controller.operator or controller.dimming)
     if not wanted:
+        if controller.journal:  # what was in force ends with this, and that is evidence
+            controller.journal.update(controller.clock.now_ms())
+            controller.journal.flush()
         controller.journal = None
     elif not controller.journal:
         if load(["controller.journal"], spare_bytes):

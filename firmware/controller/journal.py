@@ -111,8 +111,9 @@ class Journal:
         if self.work and self.work.update(now_ms):
             self.work = None
             unload(_SELDOM)
-            if len(seen) > _SEEN:  # limits that are not there any more
-                self._seen = {}
+        there = len(operator.operator.limits) if operator else 0
+        if not self.work and len(seen) > _SEEN + there:  # limits that are not there any more
+            self._seen = {}
         if controller.clock.trusted is not self._trusted:
             self._trusted = controller.clock.trusted
             for series in (self.measures, self.events):
@@ -241,7 +242,8 @@ class Journal:
 
             if not journal_files.next_segment(self, series):
                 return False
-            records = [(_SEGMENT, records[0][1], None)] + records
+            free = journal_files.free_records(self, series, records[-1][1])
+            records = [(_SEGMENT, records[0][1], None)] + records + free
         for kind, at_cs, values in records:
             if kind == _SEGMENT:
                 values = (series.number + 1, seq, state, self.boot, at_cs)

@@ -60,17 +60,20 @@ def again(journal, series):
     """After a failed write: what of it is there after all needs not be written again."""
     seq = series.seq
     number = series.number
+    waited = len(series.pending)
     try:
-        _take(journal, series, journal.controller.clock.now_ms())
+        first = _take(journal, series, journal.controller.clock.now_ms())
     except OSError:
         return
     done = series.seq - seq - (1 if series.number != number else 0)
-    first = 1 if series.pending and series.pending[0][0] == _NOTE else 0
+    if first and len(series.pending) == waited:
+        done -= 1  # the note that stood there is one of those that are done, or still to be
     if done > 0:
         del series.pending[first : first + done]
 
 
 def _take(journal, series, now_ms):
+    """Takes what the files say; 1 where a note on a torn tail has to be written first, else 0."""
     there = numbers(journal, series)
     series.count = len(there)
     reader = reading.Reader()
@@ -100,10 +103,13 @@ def _take(journal, series, now_ms):
     series.boot = reader.boot
     series.in_force = (reader.dim_w, reader.phase_ma)
     series.reserve = series.name == "m" and len(there) >= journal.most["m"]
-    if series.pending and series.pending[0][0] == _NOTE:
-        series.pending.pop(0)
-    if reader.torn:
-        series.pending.insert(0, (_NOTE, now_ms // 10, ("torn",) + reader.torn))
+    if not reader.torn:
+        return 0
+    pending = series.pending
+    if pending and pending[0][0] == _NOTE and pending[0][2][0] == "torn":
+        pending.pop(0)
+    pending.insert(0, (_NOTE, now_ms // 10, ("torn",) + reader.torn))
+    return 1
 
 
 def _scan(journal, series, number, reader):
@@ -126,7 +132,6 @@ def next_segment(journal, series):
     """Makes room for another segment; False where there is none."""
     there = numbers(journal, series)
     most = journal.most[series.name]
-    _repeat_free(journal, series)
     if series.name == "e":
         while there and (
             len(there) >= most or (len(there) > 1 and not _room(journal, journal.leave_bytes))
@@ -152,13 +157,13 @@ def next_segment(journal, series):
     return True
 
 
-def _repeat_free(journal, series):
+def free_records(journal, series, at_cs):
     """Each segment of measures says what formulas give without an order: a restart reads no more
     than the last one."""
-    if series.name == "m":
-        at_cs = series.pending[-1][1]
-        for source, (mark, value) in journal.free.items():
-            series.pending.append((_FREE_RECORD, at_cs, (source, mark, value)))
+    if series.name != "m":
+        return []
+    free = journal.free.items()
+    return [(_FREE_RECORD, at_cs, (source, mark, value)) for source, (mark, value) in free]
 
 
 def _drop_oldest(journal, series, there):

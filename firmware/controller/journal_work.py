@@ -21,6 +21,7 @@ _FAILSAFE = const(1)
 _TEST = const(2)
 _FORMULA = const(3)
 _KINDS = ("none", "percent", "current", "power", "dimming", "feed_in")
+_CURRENT = const(2)
 _DIMMING = const(4)
 _FEED_IN = const(5)
 _LATE = const(1)  # flags of a release
@@ -47,7 +48,7 @@ class Measure:
         self.within_ms = None
         self.flags = 0
         self.minutes = self.over = 0
-        self.over_most = None
+        self._over_most = None
 
 
 class _Mean:
@@ -145,14 +146,15 @@ class Work:
         source = limit.source
         text = limit.reason.arguments[0]
         kind = _KINDS.index(limit.kind)
-        if code == "formula_failed":
-            return 2, limit.phase_ma[0], _FAILSAFE
         mark = binascii.crc32(text.encode())
         value = limit.value
-        if journal.free.get(source, (None,))[0] != mark:
-            if not _of_operator(text):
-                journal.passed_over[source] = text
-                return None
+        known = journal.free.get(source, (None,))[0] == mark
+        if not known and not _of_operator(text):
+            journal.passed_over[source] = text
+            return None
+        if code == "formula_failed":
+            return _CURRENT, limit.phase_ma[0], _FAILSAFE
+        if not known:
             journal.free[source] = (mark, value)
             journal.note(_FREE, (source, mark, value), now_ms)
         free = journal.free[source][1]
@@ -184,7 +186,7 @@ class Work:
         journal.note(_COMMAND, values, now_ms)
         measure = Measure(key, since_ms)
         dimming = site.dimming
-        if kind == _DIMMING and value is not None and dimming and value < dimming.p_min_w:
+        if kind == _DIMMING and value is not None and dimming and _below(dimming, value, what):
             measure.flags |= _BELOW_MINIMUM
         self._open[source] = measure
         self._limits[source] = limit
@@ -200,7 +202,7 @@ class Work:
             long = now_ms - measure.since_ms > _LATE_MS
             flags |= _NOT_WITHIN | (_LATE if long else _NOT_JUDGED)
         lasted_cs = (now_ms - measure.since_ms) // 10
-        values = (source, lasted_cs, flags, measure.minutes, measure.over, measure.over_most)
+        values = (source, lasted_cs, flags, measure.minutes, measure.over, measure._over_most)
         self._journal.note(_RELEASE, values, now_ms)
         del self._open[source]
         del self._limits[source]
@@ -271,8 +273,8 @@ class Work:
             if over is None:
                 continue
             measure.minutes += 1
-            if measure.over_most is None or over[0] > measure.over_most:
-                measure.over_most = over[0]
+            if measure._over_most is None or over[0] > measure._over_most:
+                measure._over_most = over[0]
             # From when it was obeyed, or had to be at the latest; the minute has to lie behind.
             from_ms = measure.within_ms or measure.since_ms + _LATE_MS
             if over[0] > over[1] and now_ms - _MINUTE_MS >= from_ms:
@@ -326,7 +328,9 @@ class Work:
         site = self._site
         house = site.house
         if house.meter_id is not None:
-            return max(house.reading_ma) if house.reading_ma else None
+            meter = self._controller.devices.get(house.meter_id)
+            silent = meter is None or meter.com_error  # its last reading says nothing any more
+            return None if silent or not house.reading_ma else max(house.reading_ma)
         phases_ma = list(house.load_ma)
         for evse in site.evses:
             for line in range(3):
@@ -359,6 +363,11 @@ class Work:
         if (unit, pairs) != self._allotted:
             self._allotted = (unit, pairs)
             self._journal.note(_ALLOTTED, (unit, pairs[:_MANY]), now_ms)
+
+
+def _below(dimming, value, what):
+    # A formula's measure has the whole limit as its value, a door's what was commanded.
+    return value < dimming.p_min_w if what == _FORMULA else dimming.owes_more(value)
 
 
 def _name(limit):

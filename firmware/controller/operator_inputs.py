@@ -107,7 +107,7 @@ class OperatorInputs:
         self.operator.write(channel, level, self._controller.clock.now_ms(), until_ms)
         self._controller.wake()
 
-    def beat(self, channel):
+    def touch(self, channel):
         """Somebody set variables through a channel's door: a heartbeat and a command; nothing
         where the channel is not configured."""
         if channel in self.operator.channels:

@@ -3,6 +3,7 @@
 from controller.installation import fit
 from controller.settings_view import schema
 
+_OF_OPERATOR = ("contact_sets", "channels", "dimming", "steerables", "outputs")
 # What a device is made of: another value needs a start.
 _MADE_OF = (
     "template enabled bus host port unit input pulses_per_kwh measure formulas failsafe_current_ma"
@@ -23,12 +24,12 @@ def take(controller, sections):
                 power.configure(doc["power_manager"], doc["dynamic_load"])
         elif section == "clock":
             controller.clock.set_zone(doc["clock"]["tz"])
-        elif section in ("contact_sets", "channels", "dimming", "steerables", "outputs"):
-            from controller import grid_parts
-
-            grid_parts.take(controller)
-        elif schema(controller.settings, section)["restart"]:
+        elif section not in _OF_OPERATOR and schema(controller.settings, section)["restart"]:
             restart = True
+    if [section for section in sections if section in _OF_OPERATOR]:
+        from controller import grid_parts
+
+        grid_parts.take(controller)
     controller.site.configure(doc["site"], doc["groups"])
     return restart
 

@@ -32,6 +32,7 @@ class SettingsError(Refusal):
 
 
 # Where devices are that no template describes.
+_PORTS = (("input", "inputs"), ("phase_relay", "relays"), ("relay", "relays"))
 _PLACES = {
     "meter": {"s0": "input", "expression": "", "virtual": "", "http_input": ""},
     "evse": {"http_input": ""},
@@ -57,7 +58,7 @@ def load(settings, loaded):
     try:
         from controller import settings_references
 
-        settings_references.check(settings.doc, settings.ports["inputs"])
+        settings_references.check(settings.doc, settings.ports)
     except SettingsError as error:  # said, but what is right of it works
         problem = problem or error
     return str(problem) if problem else None  # an error would keep this module
@@ -83,7 +84,7 @@ def changes(settings, patch):
     if [name for name in new if name != "login"]:
         from controller import settings_references
 
-        settings_references.check(whole, settings.ports["inputs"])
+        settings_references.check(whole, settings.ports)
         settings_references.need_room(new, whole)
     return new
 
@@ -154,11 +155,9 @@ class Check:
                 raise SettingsError(field + "." + str(name)[:40], "unknown")
         if section.get("device"):
             self._device(section["device"], item, field)
-        if item.get("input") is not None:
-            self._port("inputs", item["input"], field + ".input")
-        for name in ("phase_relay", "relay"):
+        for name, ports in _PORTS:
             if item.get(name) is not None:
-                self._port("relays", item[name], field + "." + name)
+                self._port(ports, item[name], field + "." + name)
         return item
 
     def _device(self, kind, item, field):
@@ -166,23 +165,24 @@ class Check:
         if kind == "evse" and item["min_current_ma"] > item["max_current_ma"]:
             raise SettingsError(field + ".min_current_ma", "order", item["max_current_ma"])
         template = item["template"]
+        within = field + "."
         places = [name for name in ("input", "bus", "host") if item.get(name) is not None]
         wanted = _PLACES[kind].get(template, "bus | host")
         if len(places) != (1 if wanted else 0) or places and places[0] not in wanted:
             raise SettingsError(field, "place", wanted or "-")
         if kind == "meter":
             if bool(item["measure"]) != (template == "virtual"):
-                raise SettingsError(field + ".measure", "measure")
+                raise SettingsError(within + "measure", "measure")
             if bool(item["formulas"]) != (template == "expression"):
-                raise SettingsError(field + ".formulas", "formulas")
+                raise SettingsError(within + "formulas", "formulas")
         if template in _PLACES[kind]:
             return
         if places[0] == "bus":
-            self._port("rs485", item["bus"], field + ".bus")
+            self._port("rs485", item["bus"], within + "bus")
         if 247 < item["unit"] < (255 if places[0] == "host" else 256):
-            raise SettingsError(field + ".unit", "unit")
+            raise SettingsError(within + "unit", "unit")
         if self._kind(item["template"]) != kind:
-            raise SettingsError(field + ".template", "template_" + kind, item["template"])
+            raise SettingsError(within + "template", "template_" + kind, item["template"])
 
     def _kind(self, template):
         """The kind "meter" or "evse", None for a template that is not there."""
@@ -199,6 +199,12 @@ class Check:
         if value not in have:
             have = ", ".join([str(port) for port in have]) or "-"
             raise SettingsError(field, "not_on_board", value, have)
+
+
+def is_address(text):
+    """Of four numbers with full stops: whether a peer's address can be the same text."""
+    numbers = [int(part) for part in text.split(".")]
+    return max(numbers) < 256 and text == "%d.%d.%d.%d" % tuple(numbers)
 
 
 def _count(section, value, name):

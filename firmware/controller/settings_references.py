@@ -16,13 +16,14 @@ _CHECKS = {
     "tls": "tls_check",
     "gateway": "tls_check",
 }
+_DOORS = "http tls gateway sunspec_server"
 _NEED_ROOM = "contact_sets channels dimming steerables outputs journal"
 
 
-def check(doc, inputs):
+def check(doc, ports):
     """Raise SettingsError where a value does not go with another, or names what is not there.
 
-    doc: all settings; inputs: ids of the board's inputs.
+    doc: all settings; ports: as of Settings.
     """
     meters = [meter["id"] for meter in doc["meters"]]
     grids = [meter["id"] for meter in doc["meters"] if meter["role"] == "grid"]
@@ -54,9 +55,26 @@ def check(doc, inputs):
             raise error
     for name in set([_CHECKS[section] for section in _CHECKS if doc[section]]):
         module = __import__("controller." + name, None, None, ("faults",))
-        ports = (inputs,) if name == "operator_check" else ()
-        for error in module.faults(doc, *ports):
+        more = (ports["inputs"],) if name == "operator_check" else ()
+        for error in module.faults(doc, *more):
             raise error
+    _check_doors(doc, ports["rs485"])
+
+
+def _check_doors(doc, buses):
+    """No two doors at the same port, and none on a bus that is not there."""
+    # Not where its section is read: over TCP the server works all the same.
+    bus = doc["sunspec_server"].get("bus")
+    if bus is not None and bus not in buses:
+        have = ", ".join(buses) or "-"
+        raise SettingsError("sunspec_server.bus", "not_on_board", bus, have)
+    ports = {}
+    for name in _DOORS.split():
+        port = doc[name].get("port")
+        if port and doc[name].get("enabled", name == "http"):
+            if port in ports:
+                raise SettingsError(name + ".port", "port_taken", port, ports[port])
+            ports[port] = name
 
 
 def need_room(new, doc):

@@ -3,23 +3,16 @@
 import gc
 
 from chargecontrol.limits import Reason
-from controller import data
+from controller.reason_view import reason_view
 
 
 def _reason(lang, reason, now_ms, value=None, source="site"):
     """What a limit or setpoint is, where it comes from, since when and until when."""
-    if reason is None:
-        return None
-    until_ms = reason.until_ms
-    return {
-        "value": value,
-        "source": reason.source or source,
-        "code": reason.code,
-        "arguments": list(reason.arguments),
-        "since_s": (now_ms - reason.since_ms) // 1000,
-        "until_s": None if until_ms is None else max(0, until_ms - now_ms) // 1000,
-        "text": data.text("reasons", reason.code, reason.arguments, lang),
-    }
+    document = reason_view(reason, lang, now_ms)
+    if document:
+        document["value"] = value
+        document["source"] = reason.source or source
+    return document
 
 
 def _limits(site, lang, now_ms):

@@ -1,9 +1,6 @@
 """What the settings sunspec_server must not be together with others. Loaded for that only."""
 
-from controller.settings_check import SettingsError
-
-# (section, what switches it on; HTTP always is)
-_PORTS = (("http", None), ("tls", "enabled"), ("gateway", "enabled"))
+from controller.settings_check import SettingsError, is_address
 
 
 def faults(doc):
@@ -13,7 +10,7 @@ def faults(doc):
     if not config:
         return found
     for i in range(len(config["hosts"])):
-        if [part for part in config["hosts"][i].split(".") if int(part) > 255]:
+        if not is_address(config["hosts"][i]):
             found.append(SettingsError("sunspec_server.hosts[%d]" % i, "pattern", "192.168.1.20"))
     devices = doc["meters"] + doc["evses"]
     there = [device["id"] for device in devices]
@@ -26,10 +23,6 @@ def faults(doc):
         known.append(id)
     if not config["enabled"]:
         return found
-    for section, switch in _PORTS:
-        port = doc[section].get("port")
-        if port and port == config["port"] and (not switch or doc[section].get(switch)):
-            found.append(SettingsError("sunspec_server.port", "sunspec_port", port, section))
     bus = config["bus"]
     if bus is None and not config["port"]:
         found.append(SettingsError("sunspec_server.port", "sunspec_nowhere"))

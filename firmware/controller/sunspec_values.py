@@ -36,6 +36,7 @@ class Values:
         self.controller = controller
         controller.unsaved = self  # a restart asks it to save
         self.save_ms = self.saved_ms = None
+        self._share = None  # what site.percent was set to here
         doc = controller.settings.doc
         config = doc["sunspec_server"]
         self.unit = config["unit"]
@@ -209,14 +210,18 @@ class Values:
         a command, too. Any other write is a sign of life.
         """
         controller = self.controller
+        site = controller.site
         inputs = controller.operator
         if not inputs or _CHANNEL not in inputs.operator.channels:
             if percent is not None:
-                controller.site.percent = None if percent >= 100 else int(percent)
+                self._share = site.percent = None if percent >= 100 else int(percent)
         elif percent is not None:
+            if site.percent == self._share:
+                site.percent = None  # written before there was a channel
+            self._share = None
             inputs.write(_CHANNEL, ("percent", percent))
         elif spoken:
-            inputs.beat(_CHANNEL)
+            inputs.touch(_CHANNEL)
         else:
             inputs.operator.beat(_CHANNEL, controller.clock.now_ms())
         controller.wake()

@@ -44,8 +44,8 @@ def _parameters(values, parameters):
     patch = {}
     for n, (name, none) in _NUMBERS.items():
         if n in parameters:
-            number = int(parameters[n])
-            patch[name] = None if none and not number else number
+            # What is cut off to 0 is no wish for none.
+            patch[name] = int(parameters[n]) if parameters[n] or not none else None
     for n, name in _SWITCHES.items():
         if n in parameters:
             patch[name] = bool(parameters[n])
@@ -101,13 +101,13 @@ def save(values):
     whole.update(settings.unused)
     unload()  # to save needs the room that checks and parser have
     try:
-        written = controller.store.save("settings.json", whole)
+        if controller.store.save("settings.json", whole):
+            values.saved_ms = now_ms
     except (StoreError, MemoryError) as error:
         values.save_ms = now_ms + _RETRY_MS
         if isinstance(error, StoreError) and str(error) not in controller.faults:
             controller.fault(str(error))
         return
     values.save_ms = None
-    if written:
-        values.saved_ms = now_ms
-        controller.event("settings_changed", "SunSpec", "site")
+    # Where nothing was left to write, somebody else's change was written, and this one with it.
+    controller.event("settings_changed", "SunSpec", "site")

@@ -14,9 +14,9 @@ _WATCHDOG_MS = const(10000)
 class _Task:
     def __init__(self, name, vital, stuck_ms, now_ms):
         self.name = name
-        self.vital = vital
-        self.stuck_ms = stuck_ms
-        self.beat_ms = now_ms
+        self._vital = vital
+        self._stuck_ms = stuck_ms
+        self._beat_ms = now_ms
         self.restarts = 0
         self.error = ""
         self.handle = None
@@ -42,7 +42,7 @@ class Supervisor:
 
     def _launch(self, task, function):
         def beat():
-            task.beat_ms = self._now_ms()
+            task._beat_ms = self._now_ms()
 
         task.function = function
         task.handle = asyncio.create_task(self._guard(task, function, beat))
@@ -70,13 +70,13 @@ class Supervisor:
         """The first vital task that gave no sign of life in its time, or None; restarts others."""
         now_ms = self._now_ms()
         for task in self.tasks:
-            if task.stuck_ms and now_ms - task.beat_ms > task.stuck_ms:
-                if task.vital:
+            if task._stuck_ms and now_ms - task._beat_ms > task._stuck_ms:
+                if task._vital:
                     return task
                 self._tell("task_hangs", task.name)
                 task.handle.cancel()
                 task.restarts += 1
-                task.beat_ms = now_ms
+                task._beat_ms = now_ms
                 self._launch(task, task.function)
         return None
 

@@ -2,15 +2,7 @@
 
 import os
 
-from controller.settings_check import SettingsError
-
-# (section, what switches it on; HTTP always is)
-_PORTS = (
-    ("http", None),
-    ("tls", "enabled"),
-    ("gateway", "enabled"),
-    ("sunspec_server", "enabled"),
-)
+from controller.settings_check import SettingsError, is_address
 
 
 def faults(doc):
@@ -21,6 +13,8 @@ def faults(doc):
         found.append(SettingsError("tls.plain_http", "tls_plain"))
     if tls.get("enabled") and not _there("server"):
         found.append(SettingsError("tls.enabled", "tls_certificate"))
+    if gateway.get("address") and not is_address(gateway["address"]):
+        found.append(SettingsError("gateway.address", "pattern", "192.168.1.30"))
     if gateway.get("enabled"):
         if not gateway["address"]:
             found.append(SettingsError("gateway.address", "gateway_address"))
@@ -28,21 +22,6 @@ def faults(doc):
             found.append(SettingsError("gateway.enabled", "gateway_certificate"))
         if not _there("ca"):
             found.append(SettingsError("gateway.enabled", "gateway_ca"))
-    return found + _ports(doc)
-
-
-def _ports(doc):
-    """No two doors at the same port."""
-    found = []
-    ports = {}
-    for name, switch in _PORTS:
-        section = doc[name]
-        if switch is None or section.get(switch):
-            port = section.get("port")
-            if port in ports:
-                found.append(SettingsError(name + ".port", "tls_port", port, ports[port]))
-            elif port:
-                ports[port] = name
     return found
 
 

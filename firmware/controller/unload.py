@@ -8,7 +8,7 @@ _SELDOM = (  # one text: a tuple of texts takes twice the room
     "controller: access_point board certificate_check certificates contact_settings der "
     "dev_types device_setup dimming_check dimming_state grid_parts http_body installation"
     " journal_files journal_work operator_check operator_command p256 password plan_store"
-    " power_check power_room power_state reconfigure rule_store settings_check "
+    " power_check power_room power_state reason_view reconfigure rule_store settings_check "
     "settings_references "
     "settings_view startup state store_files strangers strict_json sunspec_check "
     "sunspec_scan sunspec_writes timezone tls_check variable_check; "

@@ -63,7 +63,8 @@ async def _put(door, request):
     unload(_CHECKING)  # the rest needs the room
     certificates.save(controller.store, kind, document)
     answer = _about(document, clock)
-    controller.event("certificate_set", kind, answer["subject"], answer["valid_until"])
+    what = "%s (%s)" % (kind, answer["subject"])
+    controller.event("certificate_set", request.who, what, answer["valid_until"])
     _reload(controller)
     return answer, 200
 
@@ -74,7 +75,7 @@ def _delete(door, request):
     if _in_use(controller, kind):
         raise certificates.CertificateError(kind, "in_use")
     if certificates.remove(controller.store, kind):
-        controller.event("certificate_deleted", kind)
+        controller.event("certificate_deleted", request.who, kind)
     _reload(controller)
     return "ok", 200
 
@@ -93,7 +94,7 @@ def _in_use(controller, kind):
 def _reload(controller):
     listeners = getattr(controller, "tls", None)
     if listeners:
-        listeners.load()
+        listeners.reload()
 
 
 _ONE = {"POST": _put, "PUT": _put, "DELETE": _delete}

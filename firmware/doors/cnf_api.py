@@ -52,7 +52,7 @@ async def _set_cm_vars(door, request):
     if variables.set_many(pairs, clear, tmp):
         door.controller.wake()
     if door.controller.operator:
-        door.controller.operator.beat("http")
+        door.controller.operator.touch("http")
     await variables.saved()
     return "ok", 200
 

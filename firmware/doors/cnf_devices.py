@@ -151,7 +151,7 @@ def _set_device(door, request):
         if not isinstance(device, dict):
             raise door.refusal(400, "devices_shape")
         ids.append(_set_one(door, device, patch))
-    return _saved(door, patch, ids)
+    return _saved(door, request, patch, ids)
 
 
 def _set_one(door, device, patch):
@@ -187,15 +187,15 @@ def _del_device(door, request):
     for section in ("evses", "meters"):
         rest = [config for config in doc[section] if config["id"] != id]
         if len(rest) < len(doc[section]):
-            return _saved(door, {section: rest}, [id])
+            return _saved(door, request, {section: rest}, [id])
     raise door.refusal(400, "no_device", str(id)[:8])
 
 
-def _saved(door, patch, ids):
+def _saved(door, request, patch, ids):
     """Takes the settings; the board restarts by itself where they need it."""
     controller = door.controller
     changed = controller.settings.apply(patch)
-    restart = bool(changed) and bool(controller.settings_changed(changed))
+    restart = bool(changed) and controller.settings_changed(changed, request.who)
     if restart:
         controller.restart()
     return {"dev_ids": ids, "restart": restart}, 200

@@ -55,7 +55,7 @@ def _set_params(door, request):
             raise door.refusal(400, "param_key", str(key)[:32], known)
     changed = controller.settings.apply({"site": patch})
     if changed:
-        controller.settings_changed(changed)
+        controller.settings_changed(changed, request.who)
     site = controller.site
     if overdraft_ma == 0:
         site.house.overdraft_max_ma = 0

@@ -1,7 +1,6 @@
 """The HTTP door: a small server with bounds on all that comes in; routes need a password.
 
-One request a connection, as docs/decisions/http-server.md explains. doors/tls_listener.py puts TLS
-before it.
+One request a connection: docs/decisions/http-server.md. doors/tls_listener.py puts TLS before it.
 """
 
 import asyncio
@@ -10,6 +9,7 @@ import sys
 
 from micropython import const
 
+from controller import data as texts
 from controller.json_pieces import pieces
 from controller.refusal import Refusal
 from controller.unload import unload
@@ -19,9 +19,8 @@ _MAX_CONNECTIONS = const(6)
 _REQUEST_MS = const(10000)
 _DRAIN_MS = const(3000)  # how long an answer waits for a sender who does not stop
 _PAUSE_MS = const(500)  # or pauses
-_RETRY_MS = const(1000)
+_AGAIN_MS = const(5000)  # a try costs a socket until the next collection of garbage
 _PACKET = const(512)
-
 _JSON = "application/json"
 _HEADERS = (
     b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
@@ -36,38 +35,32 @@ class HttpError(Refusal):
     def __init__(self, status, code, *arguments):
         super().__init__(code, *arguments)
         self.status = status
-        if status == 503:
-            self.retry_ms = _RETRY_MS
+        self.retry_ms = 1000 if status == 503 else 0
 
 
 class Request:
     """One connection with its one request and its answer.
 
     Routes use method, path, args (the query), headers (names in lower case), data (the parsed
-    body, None without one) and rights ("admin", "utility", None where no password is needed).
-    listener: where it came in over TLS, None over plain HTTP; ready: it
-    can be answered.
+    body, None without one) and who ("admin", "gateway", None where nobody has to say it).
+    listener: where it came in over TLS, None over plain HTTP; ready: it can be answered.
     """
+
+    who = data = None
+    late = begun = _chunked = False  # begun: its answer is on the way
+    idle = _unread = True  # idle: its head is not complete yet
 
     def __init__(self, reader, writer, now_ms, listener):
         self.reader = reader
-        self.writer = writer
+        self.writer = self.source = writer  # source: knows the peer's address
         self.listener = listener
         self.ready = not listener
-        self.source = writer  # knows the peer's address
-        self.rights = None
         self._now_ms = now_ms
         self.input = b""  # what came and is not used yet
         self.args = {}
         self.headers = {}
-        self.data = None
         self.task = asyncio.current_task()
         self.end_ms = now_ms() + _REQUEST_MS
-        self.idle = True  # its head is not complete yet
-        self._chunked = False
-        self.late = False
-        self.begun = False  # its answer is on the way
-        self.unread = True
 
     async def _read(self, count):
         data = await self.reader.read(count)
@@ -75,7 +68,7 @@ class Request:
             raise EOFError
         return data
 
-    async def read_head(self):
+    async def _read_head(self):
         """Read what comes before the body. Raises HttpError."""
         data = self.input
         while True:
@@ -87,7 +80,7 @@ class Request:
                 break
             data += await self._read(512)
         self.input = data[end + 4 :]
-        self.idle = self.unread = False
+        self.idle = self._unread = False
         data = data[:end]
         try:
             self._parse(data.decode().replace("\r\n", "\n").split("\n"))
@@ -97,7 +90,7 @@ class Request:
         if not length.isdigit() or data.lower().count(b"content-length:") > 1:
             raise HttpError(400, "length")
         self.length = int(length[:9])
-        self.unread = self.length > 0 or "transfer-encoding" in self.headers
+        self._unread = self.length > 0 or "transfer-encoding" in self.headers
 
     def _parse(self, lines):
         self.method, url, version = lines[0].split(" ")
@@ -126,7 +119,7 @@ class Request:
             part = await self._read(min(512, self.length - have))
             body[have : have + len(part)] = part
             have += len(part)
-        self.unread = False
+        self._unread = False
         return body
 
     async def send(self, data):
@@ -180,7 +173,7 @@ class Request:
     async def drain(self):
         """Throw away what still comes: to close before it would undo the answer."""
         last_ms = self._now_ms() + _DRAIN_MS
-        while self.unread:
+        while self._unread:
             self.end_ms = min(last_ms, self._now_ms() + _PAUSE_MS)
             await self._read(512)
 
@@ -193,9 +186,7 @@ class Request:
 
 
 def _chunk(data, chunked):
-    if not chunked or not data:
-        return data
-    return b"%x\r\n" % len(data) + data + b"\r\n"
+    return b"%x\r\n" % len(data) + data + b"\r\n" if chunked and data else data
 
 
 def _unquote(text):
@@ -211,7 +202,6 @@ class HttpDoor:
 
     The door hands itself to what answers, which uses controller, refusal (the class of the error
     to raise: status, key of texts/http.json, what fills its sentence) and refuse_cross_site().
-
     plain: there is plain HTTP; told: see controller/strangers.py.
     """
 
@@ -223,6 +213,7 @@ class HttpDoor:
         self._requests = []
         self._routes = []
         self._server = None
+        self._closed = {}  # port that can't be opened: (fault, when to try again)
         self.plain = True
         self.told = {}
 
@@ -243,10 +234,33 @@ class HttpDoor:
 
         http_body.refuse_cross_site(self, request)
 
+    def open_plain(self):
+        """Where HTTPS does not come up, the owner is not locked out; a fault for as long."""
+        if not self.plain:
+            self.plain = True
+            self.controller.fault(texts.text("certificates", "plain_opened"))
+
     async def start(self, port=None):
-        """Returns when listening, on the port given or that of the settings. Raises OSError."""
+        """Listens on the port given or that of the settings, if it can be opened."""
         port = port or self.controller.settings.doc["http"]["port"]
-        self._server = await asyncio.start_server(self.serve, "0.0.0.0", port)
+        self._server = await self.listen("HTTP", port, self.serve)
+
+    async def listen(self, name, port, serve, backlog=5):
+        """The server of a port. None where it can't be opened: a fault, until a later call can."""
+        text, next_ms = self._closed.get(port, (None, 0))
+        if self._now_ms() < next_ms:
+            return None
+        try:
+            server = await asyncio.start_server(serve, "0.0.0.0", port, backlog=backlog)
+        except OSError as error:
+            if not text:
+                text = texts.text("net", "port_closed", (name, port, error))
+                self.controller.fault(text)
+            self._closed[port] = text, self._now_ms() + _AGAIN_MS
+            return None
+        if self._closed.pop(port, None):
+            self.controller.faults.remove(text)
+        return server
 
     async def run(self, beat=None):
         """Listens, unless it does already, and ends the connections whose time is over."""
@@ -287,13 +301,9 @@ class HttpDoor:
 
     def _opened(self, request):
         """True for the one request that the owner may open to all: the state of the devices."""
-        return (
-            request.path == "/cnf"
-            and request.method == "GET"
-            and not request.unread
-            and request.args.get("cmd") == "get_dev_info"
-            and self.controller.settings.doc["http"]["open_dev_info"]
-        )
+        wanted = request.path == "/cnf" and request.args.get("cmd") == "get_dev_info"
+        wanted = wanted and request.method == "GET" and not request._unread
+        return wanted and self.controller.settings.doc["http"]["open_dev_info"]
 
     def _end_idle(self):
         """End the oldest connection that has not sent its request; False if there is none."""
@@ -317,20 +327,20 @@ class HttpDoor:
 
                     strangers.tell(self, "login_failed", request.source)
                 raise
-            request.rights = "admin"
+            request.who = "admin"
 
     async def _handle(self, request):
         """Read a request and answer it; raises all that may go wrong."""
         listener = request.listener
         plain = [other for other in self._requests if not other.listener]
         if not listener and len(plain) >= _MAX_CONNECTIONS and not self._end_idle():
-            request.unread = False  # there is no time to wait for it
+            request._unread = False  # there is no time to wait for it
             raise HttpError(503, "busy")
         self._requests.append(request)
         if listener:
             await listener.connect(request)
             request.end_ms = self._now_ms() + _REQUEST_MS
-        await request.read_head()
+        await request._read_head()
         for path, name, open in self._routes:
             if (request.path + "/").startswith(path + "/"):
                 break
@@ -340,7 +350,7 @@ class HttpDoor:
         if not name:
             raise HttpError(404, "not_found")
         # To take a body, and to show all there is, needs more room than anything else.
-        if request.unread or request.path.startswith("/api/"):
+        if request._unread or request.path.startswith("/api/"):
             unload()
             gc.collect()
         try:
@@ -362,7 +372,7 @@ class HttpDoor:
             raise HttpError(405, "method")
         if request.method != "GET":
             self.refuse_cross_site(request)
-        if request.unread:
+        if request._unread:
             from controller import http_body
 
             await http_body.read(self, request, module.MAX_BODY, hasattr(module, "RAW"))
@@ -380,12 +390,11 @@ class HttpDoor:
             gc.collect()
             return HttpError(503, "memory")
         if request.late:
-            request.unread = False
+            request._unread = False
             return HttpError(408, "late")
         if isinstance(error, (OSError, EOFError, asyncio.CancelledError)):
             raise error
         # A fault of our own: the door stays open, the log has it.
         self.controller.log("HTTP: %s: %s" % (type(error).__name__, error))
-        if hasattr(sys, "print_exception"):
-            sys.print_exception(error)
+        sys.print_exception(error) if hasattr(sys, "print_exception") else None
         return HttpError(500, "internal")

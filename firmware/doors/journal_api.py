@@ -18,16 +18,20 @@ _PAUSE = 8  # records between two turns of others
 
 
 class _Range:
-    """What of a journal is asked for. last: number and size of the last segment as it is now."""
+    """What of a journal is asked for. last: number and size of the last segment as it is now.
 
-    def __init__(self, door, request):
+    known: names of the arguments that count.
+    """
+
+    def __init__(self, door, request, known="from to kinds series lang"):
         journal = door.controller.journal
         if not journal or not journal.boot:
             raise door.refusal(404, "journal_off")
         args = request.args
         for name in args:
-            if name and name not in ("from", "to", "kinds", "series", "lang"):
-                raise door.refusal(400, "journal_argument", name[:32])
+            if name and name not in known.split():
+                allowed = ", ".join(known.split())
+                raise door.refusal(400, "journal_argument", name[:32], allowed)
         self.from_s = _time(door, args, "from")
         self.to_s = _time(door, args, "to")
         series = args.get("series", "measures")
@@ -38,6 +42,8 @@ class _Range:
         for kind in self.kinds:
             if kind not in known:
                 raise door.refusal(400, "journal_kind", kind[:32], ", ".join(known))
+        if self.kinds:  # what is missing is never left out
+            self.kinds.append("broken")
         journal.flush()
         self.journal = journal
         self.name = series
@@ -47,8 +53,8 @@ class _Range:
         self.lang = args.get("lang", "en")
 
     def segments(self):
-        """Generator over (file, size) of the segments that may hold something of it, and None
-        where others may have their turn."""
+        """Generator over (number, file, size) of the segments that may hold something of it, and
+        None where others may have their turn."""
         there = journal_files.numbers(self.journal, self.series)
         first = 0
         if self.from_s is not None:
@@ -64,9 +70,13 @@ class _Range:
                 return
             yield None
             name = self.journal.path(self.series, number)
-            size = os.stat(name)[6] if number < self.last[0] else self.last[1]
-            with open(name, "rb") as file:
-                yield file, size
+            try:
+                size = os.stat(name)[6] if number < self.last[0] else self.last[1]
+                file = open(name, "rb")
+            except OSError:
+                continue  # the next one shows that it is missing
+            with file:
+                yield number, file, size
 
     def _began_s(self, number):
         try:
@@ -74,12 +84,13 @@ class _Range:
                 reader = reading.Reader()
                 reader.take(reading.frame(file.read))
                 return reader.utc_s()
-        except (reading.Broken, reading.BadRecord, IndexError):
+        except (reading.Broken, reading.BadRecord, OSError):
             return None
 
     def rows(self, reader):
         """Generator over the rows of the range, and None where others may have their turn. The
-        first one says what went before, the last one what the chain ends with."""
+        first one says what went before, the last one what the chain ends with; one of the kind
+        "broken" stands for what can't be read."""
         before = end = None
         count = 0
         for segment in self.segments():
@@ -87,12 +98,13 @@ class _Range:
                 yield None
                 continue
             before = before or reader.context()
-            for row in reading.rows(reader, *segment):
-                utc_s = row["utc_s"]
+            for row in reading.through(reader, *segment):
+                broken = row["kind"] == "broken"
+                utc_s = row["to"] if broken else row["utc_s"]
                 if end is None and (self.from_s is None or utc_s is None or utc_s >= self.from_s):
                     end = before
                     yield before
-                if end and utc_s is not None and self.to_s is not None and utc_s > self.to_s:
+                if end and not broken and utc_s and self.to_s is not None and utc_s > self.to_s:
                     yield {"kind": "end", "seq": end["seq"], "raw": end["raw"][:64]}
                     return
                 count += 1
@@ -100,11 +112,14 @@ class _Range:
                     yield row
                 if count % _PAUSE == 0:
                     yield None
-                if end is None or self.to_s is not None:
+                if broken or end is None or self.to_s is not None:
                     before = reader.context()
                     end = end and before
         if reader.fault:
-            raise reader.fault
+            if end is None:
+                yield before
+            end = reader.broken()
+            yield end
         if end:
             yield reader.end()
 
@@ -134,15 +149,12 @@ def _json_parts(asked):
     yield '{"series": "%s", "verifiable": %s, "records": [' % (asked.name, whole)
     sentence = _sentence(asked.lang)
     mark = "\n"
-    try:
-        for row in asked.rows(reading.Reader()):
-            if row is None:
-                yield ""
-            elif not asked.kinds or row["kind"] in asked.kinds:
-                yield mark + json.dumps(shown(row, sentence))
-                mark = ",\n"
-    except reading.Broken as error:
-        yield mark + json.dumps({"kind": "broken", "seq": error.seq, "code": error.code})
+    for row in asked.rows(reading.Reader()):
+        if row is None:
+            yield ""
+        elif not asked.kinds or row["kind"] in asked.kinds:
+            yield mark + json.dumps(shown(row, sentence))
+            mark = ",\n"
     yield "\n]}\n"
 
 
@@ -151,14 +163,11 @@ def _csv_parts(asked):
 
     yield COLUMNS.replace(" ", ";") + "\r\n"
     sentence = _sentence(asked.lang)
-    try:
-        for row in asked.rows(reading.Reader()):
-            if row is None:
-                yield ""
-            elif not asked.kinds or row["kind"] in asked.kinds:
-                yield csv_line(shown(row, sentence))
-    except reading.Broken as error:
-        yield csv_line({"kind": "broken", "seq": error.seq, "code": error.code})
+    for row in asked.rows(reading.Reader()):
+        if row is None:
+            yield ""
+        elif not asked.kinds or row["kind"] in asked.kinds:
+            yield csv_line(shown(row, sentence))
 
 
 def _bytes_parts(asked):
@@ -169,16 +178,13 @@ def _bytes_parts(asked):
         if segment is None:
             yield b""
             continue
-        file, size = segment
-        number = reading.Reader()
-        try:
-            number = number.take(reading.frame(file.read))["number"]
-        except (reading.Broken, reading.BadRecord, IndexError):
-            number = 1
-        file.seek(0)
+        number, file, size = segment
         yield struct.pack("<II", number, size)
         while size:
-            data = file.read(min(size, 256))
+            try:
+                data = file.read(min(size, 256))
+            except OSError:
+                data = bytes(min(size, 256))  # the size of the segment has been told
             size -= len(data)
             yield data
     seq, state = asked.end
@@ -188,38 +194,47 @@ def _bytes_parts(asked):
 def _summary_parts(asked):
     """How much there is, and the table of measures."""
     from journal.measures import Measures
-    from journal.shown import iso
+    from journal.shown import shown
 
-    reader = reading.Reader()
     table = Measures()
-    first = last = None
-    records = 0
-    broken = None
+    first = last = broken = None
+    records = samples = 0
     yield '{"measures": ['
     mark = "\n"
-    try:
-        for row in asked.rows(reader):
-            if row is None:
-                yield ""
-            elif "up_ms" in row:
-                records += 1
-                first = row["utc_s"] if first is None else first
-                last = row["utc_s"] or last
-                for measure in table.take(row):
-                    yield mark + json.dumps(_dated(measure))
-                    mark = ",\n"
-    except reading.Broken as error:
-        broken = {"seq": error.seq, "code": error.code}
+    for row in asked.rows(reading.Reader()):
+        done = []
+        if row is None:
+            yield ""
+        elif row["kind"] == "broken":
+            broken = broken or shown(row)
+            done = table.left()
+            samples += table.samples
+            table = Measures()
+        elif "up_ms" in row:
+            records += 1
+            first = row["utc_s"] if first is None else first
+            last = row["utc_s"] or last
+            done = table.take(row)
+        for measure in done:
+            measure["ended"] = measure["ended"] or "broken"
+            yield mark + json.dumps(_dated(measure))
+            mark = ",\n"
     for measure in table.left():
         yield mark + json.dumps(_dated(measure))
         mark = ",\n"
+    more = _described(asked, first, last)
+    more.update(records=records, samples=samples + table.samples, broken=broken)
+    yield "\n], " + json.dumps(more)[1:] + "\n"
+
+
+def _described(asked, first, last):
+    """What there is of a journal; first and last: Unix seconds of records, or None."""
+    from journal.shown import iso
+
     journal = asked.journal
-    more = {
+    return {
         "first": iso(first),
         "last": iso(last),
-        "records": records,
-        "samples": table.samples,
-        "broken": broken,
         "seq": asked.end[0],
         "state": reading.hexed(asked.end[1]),
         "problem": journal.problem,
@@ -234,7 +249,6 @@ def _summary_parts(asked):
         },
         "segment_bytes": journal.segment_bytes,
     }
-    yield "\n], " + json.dumps(more)[1:] + "\n"
 
 
 def _dated(measure):
@@ -254,11 +268,11 @@ def _get_csv(door, request):
 
 
 def _get_bytes(door, request):
-    return _bytes_parts(_Range(door, request)), 200, "application/octet-stream"
+    return _bytes_parts(_Range(door, request, "from series lang")), 200, "application/octet-stream"
 
 
 def _get_summary(door, request):
-    return _summary_parts(_Range(door, request)), 200, _JSON
+    return _summary_parts(_Range(door, request, "from to series lang")), 200, _JSON
 
 
 ROUTES = {

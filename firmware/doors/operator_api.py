@@ -6,7 +6,7 @@ docs/grid-operator.md has the keys.
 from micropython import const
 
 from chargecontrol import levels
-from controller import data
+from controller.reason_view import left_s, reason_view
 
 MAX_BODY = 512
 
@@ -23,19 +23,6 @@ def _operator(door):
     return door.controller.operator
 
 
-def _reason(reason, now_ms, lang):
-    if reason is None:
-        return None
-    until_ms = reason.until_ms
-    return {
-        "code": reason.code,
-        "arguments": list(reason.arguments),
-        "since_s": (now_ms - reason.since_ms) // 1000,
-        "until_s": None if until_ms is None else max(0, until_ms - now_ms + 999) // 1000,
-        "text": data.text("reasons", reason.code, reason.arguments, lang),
-    }
-
-
 def _limits(operator, now_ms, lang):
     for limit in operator.limits:
         yield {
@@ -45,7 +32,7 @@ def _limits(operator, now_ms, lang):
             "kind": limit.kind,
             "value": limit.value,
             "phase_ma": limit.phase_ma and list(limit.phase_ma),
-            "reason": _reason(limit.reason, now_ms, lang),
+            "reason": reason_view(limit.reason, lang, now_ms),
         }
 
 
@@ -76,12 +63,11 @@ def _sets(controller, now_ms):
 def _channels(operator, now_ms):
     for channel in operator.channels.values():
         heard_ms = channel.heard_ms
-        end_ms = channel.end_ms
         yield {
             "channel": channel.name,
             "state": channel.state,
             "since_s": (now_ms - channel.since_ms) // 1000,
-            "until_s": None if end_ms is None else max(0, end_ms - now_ms + 999) // 1000,
+            "until_s": left_s(channel.end_ms, now_ms),
             "heard_s": None if heard_ms is None else (now_ms - heard_ms) // 1000,
             "level": levels.text(channel.level),
             "failsafe": levels.text(channel.failsafe),
@@ -120,7 +106,7 @@ def _get(door, request):
         and {
             "source": test.part,
             "level": levels.text(test.level),
-            "until_s": max(0, test.until_ms - now_ms + 999) // 1000,
+            "until_s": left_s(test.until_ms, now_ms),
         },
     }, 200
 

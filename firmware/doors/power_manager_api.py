@@ -53,7 +53,7 @@ def _set_section(door, request, section):
         return _answer(request, found)
     changed = controller.settings.apply({section: patch})
     if changed:
-        controller.settings_changed(changed)
+        controller.settings_changed(changed, request.who)
     return _answer(request)
 
 

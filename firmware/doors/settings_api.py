@@ -18,7 +18,7 @@ def _set_settings(door, request):
     if isinstance(request.data, dict) and "login" in request.data:
         raise door.refusal(400, "use_password")
     changed = controller.settings.apply(request.data)
-    restart = bool(changed) and controller.settings_changed(changed)
+    restart = bool(changed) and controller.settings_changed(changed, request.who)
     return {"changed": sorted(changed), "restart": restart}, 200
 
 
@@ -44,7 +44,7 @@ async def _set_password(door, request):
     if not isinstance(body, dict) or sorted(body) != ["new", "old"]:
         raise door.refusal(400, "password_shape")
     await password.change(door.controller.login, body["old"], body["new"])
-    door.controller.event("password_changed", "admin")
+    door.controller.event("password_changed", request.who)
     return "ok", 200
 
 

@@ -35,12 +35,13 @@ class _Client:
 class SunSpecServer:
     """The task "sunspec": listens where port is not 0; a bus has a task of its own.
 
-    values: controller.sunspec_values.Values; clients: how many there are; told: see
-    controller/strangers.py.
+    door: the HttpDoor, which opens ports; values: controller.sunspec_values.Values; clients: how
+    many there are; told: see controller/strangers.py.
     """
 
-    def __init__(self, controller):
+    def __init__(self, controller, door=None):
         self.controller = controller
+        self._door = door
         self._now_ms = controller.clock.now_ms
         config = controller.settings.doc["sunspec_server"]
         self._port = config["port"]
@@ -68,17 +69,13 @@ class SunSpecServer:
     def clients(self):
         return len(self._clients)
 
-    async def start(self):
-        """Listens. Raises OSError."""
-        self._server = await asyncio.start_server(self.serve, "0.0.0.0", self._port, _BACKLOG)
-
     async def run(self, beat=None):
         """Listens, ends who is silent for too long, saves what is to be saved; never returns."""
         while True:
             if beat:
                 beat()
-            if self._port and not self._server:
-                await self.start()
+            if self._port and self._door and not self._server:
+                self._server = await self._door.listen("SunSpec", self._port, self.serve, _BACKLOG)
             now_ms = self._now_ms()
             for client in list(self._clients):
                 if now_ms >= client.end_ms:

@@ -63,8 +63,8 @@ class _Listener:
         self._server = None
 
     async def _start(self):
-        """Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, "0.0.0.0", self._port)
+        name = "gateway" if self._gateway else "HTTPS"
+        self._server = await self._owner.door.listen(name, self._port, self._serve)
 
     async def _serve(self, reader, writer):
         await self._owner.door.serve(reader, writer, self)
@@ -118,7 +118,9 @@ class _Listener:
         request.reader = request.writer = asyncio.StreamReader(stream)
         while True:
             await _readable(stream)  # pyright: ignore[reportGeneralTypeIssues]
+            request.idle = False  # it has sent all, and waits for us
             data = await self._owner.step(stream)
+            request.idle = True
             request.since_ms = self._owner.now_ms()
             if data is not None:
                 request.input = data
@@ -134,7 +136,8 @@ class _Listener:
         """True if the gateway may ask for this; False on HTTPS, which needs a password."""
         if not self._gateway:
             return False
-        request.rights = rights = self._gateway["rights"]
+        request.who = "gateway"
+        rights = self._gateway["rights"]
         if rights != "admin":
             wanted = request.method + " " + request.path
             if request.path == "/cnf":
@@ -186,7 +189,6 @@ class TlsListeners:
         """Take the certificates from flash; what is wrong with them becomes a fault."""
         from controller import certificates
 
-        self._loaded = True
         found = []
         self._ends = {}
         store = self._controller.store
@@ -200,14 +202,21 @@ class TlsListeners:
                     made = certificates.context(store, kind, authority)
                 except certificates.CertificateError as error:
                     found.append(str(error))
-                    self.door.plain = self.door.plain or not listener._gateway
+                    if not listener._gateway:
+                        self.door.open_plain()
                 else:
                     listener._context, self._ends[name] = made
         del certificates
         unload()
         self._faults = self._show(self._faults, found)
         self._warned = None
+        self._loaded = True
         self._warn()
+
+    def reload(self):
+        """Take certificates that have changed, where the ports are open or will be."""
+        if self._loaded:
+            self.load()
 
     def _show(self, old, new):
         """Replaces faults by others; returns the new ones."""
@@ -239,10 +248,13 @@ class TlsListeners:
     async def run(self, beat=None):
         try:
             await self._run(beat)
-        finally:  # whatever it was: the owner is not locked out
-            if self._https and not self._https._server and not self.door.plain:
-                self.door.plain = True
-                self._controller.fault(data.text("certificates", "plain_opened"))
+        finally:  # whatever it was
+            self._let_in()
+
+    def _let_in(self):
+        """Where HTTPS did not come up, the owner is not locked out."""
+        if self._https and not self._https._server:
+            self.door.open_plain()
 
     async def _run(self, beat):
         if not self._loaded:
@@ -258,5 +270,6 @@ class TlsListeners:
             for listener in (self._https, self._gateway):
                 if listener and listener._context and not listener._server:
                     await listener._start()
+            self._let_in()
             self._warn()
             await asyncio.sleep_ms(_LOOK_MS)

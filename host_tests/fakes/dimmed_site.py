@@ -32,8 +32,8 @@ def steerable(id, kind="evse", power_w=11000, device=None, relay=None, reduced_w
 class Dimmed(World):
     """A site with dimming; pv_w, other_w: sun and load of the house, without reactive power.
 
-    wanted: who dims; drawn_w {id of a steerable that is no wallbox: W}, seen: a meter measures
-    these; early_ms: so much before the boxes the grid meter is read.
+    wanted: who dims, or all who do; drawn_w {id of a steerable that is no wallbox: W}, seen: a
+    meter measures these; early_ms: so much before the boxes the grid meter is read.
     """
 
     def __init__(self, evses, steerables, meter=True, grid_id="M1", world=None, **settings):
@@ -72,7 +72,9 @@ class Dimmed(World):
             if not device.evse:
                 device.measured_w = self.drawn_w.get(device.id, 0) if self.seen else None
         grid = self.grid if self.meter is not None else None
-        self.dimming.update(self.now_ms, self.wanted, grid, self.failed)
+        wanted = self.wanted or []
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        self.dimming.update(self.now_ms, wanted, grid, self.failed)
 
     def drawn_from_grid_w(self):
         """What the controllable devices draw from the grid, by the rule."""

@@ -60,6 +60,10 @@ class Dimming:
         self.own_w = 0
         self.drawn_w = 0
         self.allotments = {"S1": 4200}
+        self.own_most_w = None  # owed to each, where it is not p_min_w that counts
+
+    def owes_more(self, value_w):
+        return value_w < (self.own_most_w or self.p_min_w)
 
     def set(self, value_w, source, now_ms):
         self.active = source != ""

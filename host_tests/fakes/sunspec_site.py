@@ -70,7 +70,7 @@ class Inputs:
         self.operator.write(channel, level, self._controller.clock.now_ms(), until_ms)
         self._controller.wake()
 
-    def beat(self, channel):
+    def touch(self, channel):
         self.operator.touch(channel, self._controller.clock.now_ms())
 
     def pass_ms(self, ms):

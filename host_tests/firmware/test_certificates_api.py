@@ -94,10 +94,12 @@ def test_what_is_uploaded_is_described_kept_and_deleted(door, kind, pair):
     for path in ("/api/certificates", "/api/settings", "/api/log"):
         text = json.dumps(door.curl(path)[1])
         assert "PRIVATE" not in text and pair.key.split("\n")[1] not in text
+    for suffix in (".tmp", ".new"):  # keys of an upload and a deploy that a power cut ended
+        Path(door.folder, "tls_%s.json%s" % (kind, suffix)).write_text(pair.key)
     assert door.curl("/api/certificates/" + kind, "-X", "DELETE")[:2] == (200, "ok")
     assert door.curl("/api/certificates")[1][kind] is None
     assert not [name for name in flash(door) if kind in name]
-    assert "certificate_deleted " + kind in door.curl("/api/log")[1]["log"]
+    assert "certificate_deleted admin " + kind in door.curl("/api/log")[1]["log"]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +145,12 @@ REFUSED = [
     (
         "server",
         SERVER.certificate + key_as(PKCS8, serialization.BestAvailableEncryption(b"secret")),
+        "key_locked",
+        "passphrase",
+    ),
+    (
+        "server",
+        SERVER.certificate + openssl("ec -aes128 -passout pass:secret", SERVER.key),
         "key_locked",
         "passphrase",
     ),
@@ -209,6 +217,8 @@ def test_settings_want_their_certificates_first(door):
     refused({"gateway": gateway}, "gateway.enabled", "/api/certificates/ca")
     assert upload(door, "ca", AUTHORITY.certificate)[0] == 200
     refused({"gateway": dict(gateway, port=80)}, "gateway.port", "80 is the port of http")
+    for address in ("300.1.1.9", "10.0.0.09"):  # no peer's address is the same text
+        refused({"gateway": {"address": address}}, "gateway.address", "like 192.168.1.30")
     both = {"gateway": gateway, "tls": {"enabled": True, "plain_http": False}}
     for _ in range(5):
         status, body, _ = door.curl("/api/settings", "-d", json.dumps(both))

@@ -261,7 +261,8 @@ def test_a_bus_that_is_not_there(tmp_path, monkeypatch):
             (tmp_path / "board.json").write_text(json.dumps(document))
         else:
             (tmp_path / "board.json").unlink()
-        controller = Controller(port=0, bus="rs485_2")
+        controller = Controller(port=0, bus="rs485_1")
+        controller.settings.doc["sunspec_server"]["bus"] = "rs485_2"  # of another board
         SunSpecServer(controller)
         assert len(controller.faults) == 1 and words in controller.faults[0]
         assert controller.faults[0].startswith("sunspec_server.bus: ")

@@ -122,6 +122,8 @@ async def test_https_and_the_rights_of_the_gateway(site):
         site, "gateway", "/api/settings", "-d", json.dumps(patch), *mine
     )
     assert (code, status) == (0, 200)
+    await site.until(lambda: board_says(site, "gateway changed the settings: gateway"), 5, "it")
+    assert board_says(site, "admin changed the settings: gateway")
     await restarted(site)
     code, status, body = await curl(site, "gateway", "/cnf?cmd=get_cm_vars", *mine)
     assert (code, status, body["code"]) == (0, 403, "no_rights")

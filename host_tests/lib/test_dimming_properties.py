@@ -8,7 +8,7 @@ from fakes.site_world import Car, box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chargecontrol.dimming import p_min_w
+from chargecontrol.dimming_setup import p_min_w
 
 KINDS = ("evse", "storage", "heat_pump", "cooling")
 DEVICES = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 40000)), max_size=16)

@@ -33,7 +33,6 @@ STEPS = st.lists(
                 st.just("write"),
                 st.sampled_from([None, 0, 10, 30, 60, 100]),
                 st.sampled_from([None, 5, 100, 9000]),
-                st.booleans(),
             ),
         ),
     ),
@@ -90,25 +89,20 @@ class Model:
             self.alive = 0
         self.quiet = 0
 
-    def write(self, percent, seconds, beats):
-        if beats:
-            self.beat()
-        if self.phase not in ("limited", "controlled"):
-            if self.quiet is None or self.quiet > 60:
-                return False
+    def write(self, percent, seconds):
+        self.beat()
         self.owned = False
         if percent is None:
             self.enter("controlled")
         else:
             self.enter("limited", percent, seconds)
-        return True
 
     def touch(self):
         self.beat()
         if self.phase == "init":
-            self.write(self.command, self.left, True)
+            self.write(self.command, self.left)
         elif self.phase not in ("limited", "controlled"):
-            self.write(None, None, True)
+            self.write(None, None)
 
     def restart(self):
         old = (self.phase, self.command, self.left, self.rest, self.owned)
@@ -130,7 +124,7 @@ class Model:
 
 @settings(max_examples=400, deadline=None)
 @given(STEPS)
-@example([(1, ("write", 0, None, True)), (120, ("restart",)), (7200, ("wait",))])
+@example([(1, ("write", 0, None)), (120, ("restart",)), (7200, ("wait",))])
 def test_a_channel_does_what_the_model_says(steps):
     model = Model()
     operator = Operator()
@@ -155,15 +149,11 @@ def test_a_channel_does_what_the_model_says(steps):
             operator.restore(kept)
             operator.configure([], [CONFIG], now_ms)
         elif what == "write":
-            percent, seconds, beats = arguments
+            percent, seconds = arguments
             level = levels.NONE if percent is None else ("percent", percent)
             until_ms = None if seconds is None else now_ms + seconds * S
-            try:
-                operator.write("http", level, now_ms, until_ms, beats)
-                taken = True
-            except ValueError:
-                taken = False
-            assert model.write(percent, None if percent is None else seconds, beats) == taken
+            operator.write("http", level, now_ms, until_ms)
+            model.write(percent, None if percent is None else seconds)
         operator.update(now_ms, None)
         model.look()
         assert operator.channels["http"].state == model.phase

@@ -111,25 +111,6 @@ def test_heartbeats_without_a_write_end_failsafe_after_the_timeout():
     assert at(one, HOUR + 60 * S) == "failsafe", "counted from here"
 
 
-def test_a_write_without_heartbeat_counts_for_a_minute_only():
-    def refused(one, now_ms):
-        try:
-            one.write(THIRTY, now_ms, beats=False)
-        except ValueError as error:
-            assert str(error) == "no_heartbeat"
-            return True
-        return False
-
-    one = channel()
-    assert refused(one, S) and one.state == "init"
-    one.beat(2 * S)
-    assert refused(one, 63 * S)
-    assert not refused(one, 62 * S) and one.state == "limited"
-    assert not refused(one, 100 * S), "under control it does not matter"
-    assert at(one, 122 * S) == "failsafe", "and it was no heartbeat"
-    assert refused(one, 130 * S) and one.state == "failsafe"
-
-
 def test_a_command_by_variables_is_heartbeat_and_write():
     one = channel()
     one.touch(S)
@@ -205,7 +186,7 @@ def test_a_command_by_variables_after_a_restart_keeps_the_limit():
 def test_without_timeout_what_was_written_holds_until_it_is_changed():
     one = channel(channel="http", timeout_s=0)
     assert at(one, 0) == "autonomous" and not one.fails_safe
-    one.write(THIRTY, 10, beats=False)
+    one.write(THIRTY, 10)
     assert at(one, 100 * HOUR) == "limited" and one.level == THIRTY
     one = restarted(one, 100 * HOUR, channel="http", timeout_s=0)
     assert at(one, 100 * HOUR) == "limited" and one.level == THIRTY
@@ -235,3 +216,22 @@ def test_other_settings_while_it_runs():
     one.configure(config(channel="http"), 1000 * S)
     assert at(one, 1000 * S) == "limited", "the time begins with the setting"
     assert at(one, 1120 * S) == "failsafe"
+
+
+def test_who_is_watched_from_now_on_has_his_time():
+    one = channel(timeout_s=0)
+    one.write(THIRTY, 0)
+    at(one, HOUR)
+    one.configure(config(timeout_s=120), HOUR)
+    assert at(one, HOUR + 119 * S) == "limited"
+    assert at(one, HOUR + 120 * S) == "failsafe"
+
+
+def test_another_duration_counts_for_the_failsafe_that_runs():
+    one = channel(duration_s=86400)
+    one.write(THIRTY, 0)
+    assert at(one, 120 * S) == "failsafe"
+    one.configure(config(duration_s=7200), 130 * S)
+    assert one.end_ms == (120 + 7200) * S
+    assert at(one, (119 + 7200) * S) == "failsafe"
+    assert at(one, (120 + 7200) * S) == "autonomous"

@@ -3,7 +3,7 @@
 from fakes.dimmed_site import SETTINGS, Dimmed, steerable
 from fakes.site_world import Car, box
 
-from chargecontrol.dimming import p_min_w
+from chargecontrol.dimming_setup import p_min_w
 
 BOX = ("evse", 11000)
 
@@ -270,6 +270,55 @@ def test_direct_control_limits_each_alone():
     world.wanted = (6000, "C1")
     assert world.run(30) == [8600, 8600]
     assert world.evses[1].reason.arguments == (6000, "C1")
+
+
+def test_of_two_who_dim_the_smaller_counts_for_each():
+    world = Dimmed(
+        [box(), box("E2")],
+        [
+            steerable("S1", device="E1"),
+            steerable("S2", device="E2"),
+            steerable("S3", "heat_pump", 20000, relay=1, reduced_w=4200),
+        ],
+        control="direct",
+    )
+    world.wanted = [(5000, "http"), (None, "C1")]  # owed are 4200, 4200 and 8000 W
+    assert world.run(30) == [6000, 6000]
+    assert world.dimming.limit_w == 4200 + 4200 + 5000
+    assert world.dimming.source == "http"
+    assert world.dimming.owes_more(5000) and not world.dimming.owes_more(8000)
+    world = Dimmed([box()], [steerable("S1", device="E1")])
+    world.wanted = [(5000, "http"), (None, "C1")]
+    world.run(30)
+    assert (world.dimming.limit_w, world.dimming.source) == (4200, "C1")
+
+
+def test_a_heat_pump_that_runs_makes_room_for_a_second_car():
+    for seen in (True, False):
+        devices = [steerable("S1", device="E1"), steerable("S2", device="E2")]
+        devices.append(steerable("S3", "heat_pump", 5000, relay=1))
+        world = Dimmed([box(), box("E2")], devices)
+        world.seen = seen
+        world.drawn_w = {"S3": 5000}
+        world.run(60)
+        world.wanted = (None, "C1")  # 10500 W
+        for _ in range(400):  # the second car had to pause first
+            world.run(1)
+            if world.dimming.reduced:
+                world.drawn_w = {"S3": 0}
+        assert world.dimming.reduced == ["S3"], seen
+        assert world.run(1) == [7600, 7600]
+
+
+def test_who_paused_for_it_begins_soon_after():
+    world = Dimmed([box()], [steerable("S1", device="E1")], world={"max_total_current": 63000})
+    world.run(60)
+    assert world.evses[0].setpoint_ma > 0
+    world.wanted = (0, "C1")
+    assert world.run(20) == [0]
+    world.wanted = None
+    assert world.run(28) == [0]
+    assert world.run(5)[0] > 0
 
 
 def test_a_silent_wallbox_counts_what_it_may_still_draw():

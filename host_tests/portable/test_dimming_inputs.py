@@ -85,11 +85,11 @@ class Operator:
     def __init__(self):
         self.sets = {"C1": ContactSet()}
         self.limits = []
-        self.wanted = None
+        self.wanted = []
         self.percent = None
 
     def dimming(self):
-        return self.wanted
+        return list(self.wanted)
 
     def feed_in(self):
         return self.percent
@@ -226,7 +226,7 @@ def test_a_contact_set_that_is_not_known_yet_moves_no_relay():
     made.contacts.inputs["input1"] = 0
     made.site.operator = Operator()
     made.site.operator.sets["C1"].settled = False
-    made.site.operator.wanted = (None, "C1")
+    made.site.operator.wanted = [(None, "C1")]
     made.run(10)
     assert not made.dimming.dimming.active and not made.relays[0].switched
     made.run()  # it has had its time
@@ -234,7 +234,7 @@ def test_a_contact_set_that_is_not_known_yet_moves_no_relay():
     made = Controller(**DIMMED)
     made.contacts.inputs["input1"] = 0
     made.site.operator = Operator()
-    made.site.operator.wanted = (None, "C1")
+    made.site.operator.wanted = [(None, "C1")]
     made.run(1)
     assert made.dimming.dimming.active
 
@@ -246,14 +246,16 @@ def test_the_smallest_of_operator_and_formula_counts():
     made.run()
     assert made.dimming.dimming.limit_w == 6001
     made.site.operator = Operator()
-    made.site.operator.wanted = (None, "C1")  # 7560 W
+    made.site.operator.wanted = [(None, "C1")]  # 7560 W
     made.run()
     assert (made.dimming.dimming.limit_w, made.dimming.dimming.source) == (6001, "dimming.active")
-    made.site.operator.wanted = (5000, "http")
+    made.site.operator.wanted = [(5000, "http")]
     made.run()
     assert (made.dimming.dimming.limit_w, made.dimming.dimming.source) == (5000, "http")
-    assert made.site.operator.p_min_w == 7560
-    made.site.operator.wanted = (0, "http")
+    made.site.operator.wanted = [(None, "C1"), (5000, "http")]
+    made.run()
+    assert (made.dimming.dimming.limit_w, made.dimming.dimming.source) == (5000, "http")
+    made.site.operator.wanted = [(0, "http")]
     assert made.run() == 0
     assert made.dimming.dimming.limit_w == 0
 

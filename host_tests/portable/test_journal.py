@@ -98,6 +98,68 @@ def test_less_than_owed_is_noted():
     assert at.table(at.rows(FOLDER))[0]["flags"] == ["below_minimum"]
 
 
+def test_less_than_each_is_owed_is_noted_too():
+    for own_w, flags in ((4200, []), (8000, ["below_minimum"])):
+        c = started()
+        c.site.dimming.p_min_w = 12600
+        c.site.dimming.own_most_w = own_w
+        c.dim(5000)
+        c.run(70)
+        c.dim(None)
+        c.run(3)
+        assert at.table(at.rows(FOLDER))[0]["flags"] == flags
+
+
+def test_a_meter_that_is_lost_is_no_proof():
+    c = started()
+    c.percent(60)
+    c.run(62)
+    c.devices["M1"].com_error = True
+    c.run(300)
+    c.percent(None)
+    c.run(3)
+    c.devices["M1"].com_error = False
+    found = at.rows(FOLDER)
+    assert at.table(found)[0]["minutes"] <= 2
+    samples = [row for row in found if row["kind"] == "sample"]
+    assert samples[0]["phase_ma"] == 20000 and samples[-1]["phase_ma"] is None
+
+
+def test_a_formula_of_meters_that_fails_is_no_measure():
+    c = started()
+    limit = c.site.house.set_limits[0]
+    arguments = ("M3.power_w > 5000 ? 16000 : 32000", 1, "M3 is not known")
+    limit.say("formula_failed", arguments, None, (6000,) * 3, 0)
+    c.run(70)
+    assert at.table(at.rows(FOLDER)) == []
+    arguments = ("CM.x ? 16000 : 32000", 1, "x is not known")
+    limit.say("formula_failed", arguments, None, (6000,) * 3, 0)
+    c.run(3)
+    limit.clear(c.clock.ms)
+    c.run(3)
+    measure = at.table(at.rows(FOLDER))[0]
+    assert measure["class"] == "failsafe"
+
+
+def test_switched_off_it_ends_what_is_in_force():
+    from controller import grid_parts
+
+    c = started()
+    c.run(2)
+    c.dim(4200)
+    c.run(30)
+    c.journal.event("settings_changed", ("admin", "contact_sets"))
+    c.settings.doc = {"journal": {}, "dimming": {}}
+    for name in ("contact_sets", "channels", "outputs", "steerables"):
+        c.settings.doc[name] = []
+    c.dimming = None
+    c.after = [c.journal]
+    grid_parts.take(c)
+    assert c.journal is None and c.after == []
+    assert at.table(at.rows(FOLDER))[0]["ended"] == "released"
+    assert "settings_changed" in [row.get("code") for row in at.rows(FOLDER, "e")]
+
+
 def test_percent_fail_safe_and_test_are_told_apart():
     c = started()
     c.percent(60)
@@ -301,6 +363,63 @@ def test_full_before_its_time_says_so_and_keeps_orders():
     assert c.journal.problem == "journal_full" and len(c.faults) == 1
     assert at.names(FOLDER)[0] == first[0] and len(at.names(FOLDER)) == 6
     assert count(FOLDER, "release") > 30
+
+
+def test_flash_that_fails_again_loses_no_word_of_what_is_lost():
+    from controller import journal
+
+    def failing(path, mode="r", *more):
+        if fails and "a" in mode:
+            raise OSError(5)
+        return open(path, mode, *more)
+
+    fails = False
+    c = started()
+    c.dim(4200)
+    c.run(3)
+    write = c.journal.write
+
+    def write_once(series, now_ms):
+        nonlocal fails
+        write(series, now_ms)
+        if series is c.journal.measures and series.pending:
+            fails = True  # again, for the note
+
+    journal.open = failing
+    try:
+        fails = True
+        for _ in range(70):
+            c.journal.note(8, (1, 2, 3, 4), c.clock.ms)  # a sample
+        c.run(2)
+        lost = c.journal.measures.lost
+        assert lost
+        fails = False
+        c.journal.write = write_once
+        c.run(63)
+        fails = False
+        c.journal.write = write
+        c.run(130)
+    finally:
+        del journal.open
+    told = [row for row in at.rows(FOLDER) if row["kind"] == "note"]
+    assert [row["number"] >= lost for row in told if row["code"] == "lost"] == [True], told
+
+
+def test_full_it_gathers_nothing():
+    c = started(settings={"max_kb": 32, "keep_days": 730})
+    limit = c.site.house.set_limits[0]
+    limit.say("formula", ("PB.input2 ? 25000 : 63000",), 63000, (63000,) * 3, 0)
+    c.run(2)
+    for n in range(4000):
+        c.dim(4200 + n % 2)
+        c.run(5)
+        if c.journal.problem == "journal_full":
+            break
+    assert c.journal.problem == "journal_full"
+    c.run(600)
+    waiting = len(c.journal.measures.pending)
+    c.run(3600)
+    assert len(c.journal.measures.pending) <= waiting + 1
 
 
 def test_oldest_is_dropped_only_when_old_enough():

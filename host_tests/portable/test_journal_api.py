@@ -138,6 +138,18 @@ def test_what_is_wrong_is_said():
             assert error.text("de") != str(error)
         else:
             raise AssertionError(args)
+    for path, args in (
+        (".bin", {"to": "2026-01-01"}),
+        (".bin", {"kinds": "sample"}),
+        ("/summary", {"kinds": "sample"}),
+    ):
+        try:
+            get(c, "/api/journal" + path, **args)
+        except Refusal as error:
+            assert (error.status, error.code) == (400, "journal_argument")
+            assert "from" in str(error)
+        else:
+            raise AssertionError(path)
     c.journal = None
     try:
         get(c, "/api/journal")

@@ -133,22 +133,30 @@ def test_the_failsafe_level_has_its_reason_and_its_end():
     reason = world.reason("http")
     assert (reason.code, reason.arguments) == ("channel_failsafe", ("http", "dim"))
     assert reason.until_ms == (121 + 7200) * S
-    assert world.operator.dimming() == (None, "http")
+    assert world.operator.dimming() == [(None, "http")]
     assert world.at((121 + 7200) * S) == []
     states = [event[0] for event in world.operator.events]
     assert states == ["channel_limited", "channel_failsafe", "channel_autonomous"]
 
 
-def test_the_smallest_dims():
+def test_all_who_dim_are_told():
     world = World([one_contact("C1"), one_contact("C2", "none", "dim 6000 W", name="PB.input2")])
     world.at(0)
-    assert world.operator.dimming() is None
+    assert world.operator.dimming() == []
     world.at(S, PB_input2=1)
-    assert world.operator.dimming() == (6000, "C2")
+    assert world.operator.dimming() == [(6000, "C2")]
     world.at(2 * S, PB_input1=1)
-    assert world.operator.dimming() == (None, "C1"), "no Pmin is above 4200 W before it is known"
-    world.operator.p_min_w = 10500
-    assert world.operator.dimming() == (6000, "C2")
+    found = world.operator.dimming()
+    assert len(found) == 2 and (None, "C1") in found and (6000, "C2") in found
+
+
+def test_a_contact_that_stays_unknown_does_not_hold_the_start_up():
+    world = World([one_contact("C1", "none", "feed-in 60 %", name="M2.input1")])
+    world.at(0, M2_input1=None)
+    world.at(59 * S)
+    assert not world.operator.ready
+    assert world.at(60 * S) == [("C1", "feed_in", 60)]
+    assert world.operator.ready
 
 
 def test_a_test_acts_at_once_and_weakens_nothing():
@@ -170,8 +178,8 @@ def test_a_test_acts_at_once_and_weakens_nothing():
     world.at(62 * S)
     assert operator.tested is None and world.limits() == [("C1", "current", 16000)]
     operator.test("C1", ("dimming", None), 63 * S, 90 * S)
-    assert operator.dimming() == (None, "test")
-    assert operator.end_test(64 * S) and operator.dimming() is None
+    assert operator.dimming() == [(None, "test")]
+    assert operator.end_test(64 * S) and operator.dimming() == []
     assert not operator.end_test(64 * S)
     codes = [event[0] for event in operator.events]
     assert codes == ["operator_test", "operator_test_ended"] * 3

@@ -204,13 +204,13 @@ def test_commands_wake_the_cycle_and_heartbeats_count():
     assert world.operator.channels["http"].state == "limited"
     for s in range(60, 360, 60):
         world.to(s, S)
-        world.part.beat("http")
+        world.part.touch("http")
     assert world.operator.channels["http"].state == "limited"
     world.to(500, S)
     assert world.operator.channels["http"].state == "failsafe"
-    world.part.beat("http")
+    world.part.touch("http")
     assert world.operator.channels["http"].state == "controlled", "a command by variables"
-    world.part.beat("sunspec")
+    world.part.touch("sunspec")
     assert [event[0] for event in world.controller.events] == [
         "channel_limited",
         "channel_failsafe",

@@ -341,19 +341,19 @@ def test_fast_goes_to_one_phase_where_dimming_leaves_no_more():
     dimming = Dimming()
     dimming.configure(DIMMED, [steerable("S1", device="E1")], {"E1": evse}, 230)
     world.site.dimming = dimming
-    dimming.update(0, None, None)
+    dimming.update(0, [], None)
     world.run(60)
     assert evse.setpoint_ma == 16000 and evse.phases == 3
     for _ in range(400):
-        dimming.update(world.now_ms, (3000, "C1"), None)
+        dimming.update(world.now_ms, [(3000, "C1")], None)
         world.run()
     assert evse.box_phases == evse.phases == 1
     assert evse.setpoint_ma == 13000
     for _ in range(400):
-        dimming.update(world.now_ms, (4200, "C1"), None)
+        dimming.update(world.now_ms, [(4200, "C1")], None)
         world.run()
     assert evse.box_phases == 1 and evse.setpoint_ma == 16000
     for _ in range(400):
-        dimming.update(world.now_ms, None, None)
+        dimming.update(world.now_ms, [], None)
         world.run()
     assert evse.box_phases == 3 and evse.setpoint_ma == 16000

@@ -2,10 +2,11 @@
 
 from struct import pack, unpack
 
-from fakes.sunspec_site import CHANNEL, Controller
+from fakes.sunspec_site import BOARD, CHANNEL, Controller, Inputs
 
-from controller import sunspec_check
+from controller import data, sunspec_check
 from controller.refusal import Refusal
+from controller.settings import Settings
 from controller.sunspec_values import Values
 
 
@@ -131,6 +132,22 @@ def test_percent_through_the_channel():
     assert unknown(master(dim).number(40968))  # what holds is no percentage
 
 
+def test_percent_of_before_there_was_a_channel():
+    operator = master()
+    controller = operator.controller
+    assert operator.write(40968, 30) == 0 and controller.site.percent == 30
+    controller.operator = Inputs(controller, [CHANNEL])  # channels need no restart
+    assert controller.site.percent == 30  # until the master speaks through it
+    assert operator.write(40968, 100) == 0 and operator.number(40968) == 100
+    assert controller.site.percent is None
+    controller.site.percent = 40  # the owner's own share stays
+    assert operator.write(40968, 90) == operator.write(40968, 100) == 0
+    assert controller.site.percent == 40
+    operator = master(CHANNEL)
+    operator.controller.site.percent = 40
+    assert operator.write(40968, 100) == 0 and operator.controller.site.percent == 40
+
+
 def test_settings_hold_at_once_and_are_written_together():
     operator = master()
     controller = operator.controller
@@ -161,6 +178,18 @@ def test_settings_hold_at_once_and_are_written_together():
     assert values.save_ms is None
     # The same again: nothing to write.
     assert operator.write(40956, 1099) == 0 and values.save_ms is None
+
+
+def test_written_with_what_somebody_else_changed():
+    """The master's change is told even if it went to flash with the owner's."""
+    operator = master()
+    controller = operator.controller
+    assert operator.write(40954, 16000) == 0
+    controller.settings.apply({"site": {"title": "Home"}})
+    writes = controller.store.writes
+    operator.values.save()
+    assert controller.store.writes == writes and operator.values.save_ms is None
+    assert controller.events == [("settings_changed", "SunSpec", "site")]
 
 
 def test_a_full_flash():
@@ -206,6 +235,11 @@ def test_settings_in_their_ranges():
     assert site["unbalance_with_house"] is True and operator.number(40962) == 0
     assert operator.write(40960, 0) == 0 and site is not controller.settings.doc["site"]
     assert controller.settings.doc["site"]["max_total_evse_current"] is None
+    # Less than 1 mA is not none, the lenient way.
+    assert operator.write(40960, 0.5) == 0
+    assert controller.settings.doc["site"]["max_total_evse_current"] == 0
+    assert operator.write(40962, 0.5) == 3
+    assert operator.write(40956, 0.5) == 0 and operator.number(40956) == 0
     controller.site.house.overdraft_max_ma = 1234
     assert operator.number(40958) == 1234 and operator.write(40958, 1234) == 0
     assert operator.write(40958, 0) == 0 and operator.number(40958) == 0
@@ -279,13 +313,27 @@ def refused(controller, **server):
     return None
 
 
+def test_a_bus_of_another_board_on_flash():
+    """It is said, and the server works over TCP."""
+    controller = Controller(bus="rs485_1")
+    document = dict(controller.settings.doc)
+    document["sunspec_server"] = dict(document["sunspec_server"])
+    document["sunspec_server"]["bus"] = "rs485_9"
+    controller.store.documents["settings.json"] = document
+    settings = Settings(controller.store, data.load_json, BOARD)
+    assert settings.problem.startswith("sunspec_server.bus rs485_9 is not on this board")
+    assert settings.doc["sunspec_server"]["enabled"] and not settings.unused
+
+
 def test_settings_that_do_not_go_together():
     controller = Controller()
     for server, expected in (
-        ({"port": 80}, ("port", "sunspec_port")),
+        ({"port": 80}, ("port", "port_taken")),
         ({"port": 0}, ("port", "sunspec_nowhere")),
         ({"unit": 247}, ("unit", "must_int")),
         ({"hosts": ["192.168.1.300"]}, ("hosts[0]", "pattern")),
+        ({"hosts": ["192.168.1.30", "192.168.01.020"]}, ("hosts[1]", "pattern")),
+        ({"bus": "rs485_9"}, ("bus", "not_on_board")),
         ({"hosts": ["ripplegate"]}, ("hosts[0]", "pattern")),
         ({"devices": ["M1", "M9"]}, ("devices[1]", "not_there")),
         ({"devices": ["M1", "M1"]}, ("devices[1]", "twice")),

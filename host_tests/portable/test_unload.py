@@ -120,7 +120,7 @@ class Site:
     def event(self, code, *arguments):
         pass
 
-    def settings_changed(self, names):
+    def settings_changed(self, sections, who):
         pass
 
     def tell(self, text):

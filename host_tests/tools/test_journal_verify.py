@@ -1,8 +1,11 @@
 """The tool that checks exported journals: every change of a file is found."""
 
+import http.server
 import json
+import ssl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 from fakes import journal_site as at  # noqa: E402
 
 from doors import journal_api  # noqa: E402
-from tools import journal_verify  # noqa: E402
+from tools import certificates, journal_verify  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -176,6 +179,55 @@ def test_command_line(site, tmp_path):
     done = run(str(path))
     assert done.returncode == 1 and "BROKEN at record" in done.stdout
     assert run(str(tmp_path / "none")).returncode == 2
+
+
+class Board:
+    """Answers with these bytes and says that there are `missing` more; over TLS with a pair."""
+
+    def __init__(self, data, missing=0, pair=None, folder=None):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data) + missing))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        if pair:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*pair.write(folder, "board"))
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self.url
+
+    def __exit__(self, *what):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_over_the_network(site, tmp_path, capsys):
+    data = exported(site, ".bin")
+    with Board(data) as url:
+        assert journal_verify.main([url]) == 0
+    with Board(data, missing=10) as url:  # the board went away in the midst of it
+        assert journal_verify.main([url]) == 2
+        assert "can't be read" in capsys.readouterr().out
+
+
+def test_over_https_with_the_boards_own_certificate(site, tmp_path, capsys):
+    pair = certificates.make_server(["127.0.0.1"])
+    with Board(exported(site, ".bin"), pair=pair, folder=tmp_path) as url:
+        assert journal_verify.main([url]) == 2
+        assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().out
+        assert journal_verify.main(["--cacert", str(tmp_path / "board.crt"), url]) == 0
+        assert journal_verify.main(["--cacert", str(tmp_path / "none"), url]) == 2
 
 
 @settings(max_examples=60, deadline=None)

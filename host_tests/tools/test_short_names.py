@@ -10,14 +10,19 @@ import short_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "firmware").rglob("*.py")])
-PRIVATE = re.compile(r"_[a-z]\w*$")
+PRIVATE = re.compile(r"_[A-Za-z]\w*$")
 
 
 def test_example():
-    source = "class A:\n    def _why(self, _x):\n        return self._why  # _why\n_MAX = 1\n"
+    source = "class _A:\n    def _why(self, _x):\n        return self._why  # _why\nMAX = 1\n"
     assert short_names.shorten(source) == (
-        "class A:\n    def _a(self, _b):\n        return self._a  # _why\n_MAX = 1\n"
+        "class _a:\n    def _b(self, _c):\n        return self._b  # _why\nMAX = 1\n"
     )
+
+
+def test_constants_that_leave_no_name_take_no_short_one():
+    source = "_MOST = const(3)\n_NAMES = ()\n_MOST + len(_NAMES)\n"
+    assert short_names.shorten(source) == "_MOST = const(3)\n_a = ()\n_MOST + len(_a)\n"
 
 
 def test_arguments_that_no_call_names_are_short():

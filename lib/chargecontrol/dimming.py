@@ -16,13 +16,6 @@ _MOST_W = const(1000000)  # more is no limit, and rows count in mW
 _STEADY_MS = const(60000)  # so long there must be room before a device is released
 
 
-def p_min_w(devices, control="ems", base_w=4200, factor_pct=40, gzf_pct=None):
-    """The least W that a dimmed site may draw: dimming_setup.p_min_w."""
-    from chargecontrol import dimming_setup
-
-    return dimming_setup.p_min_w(devices, control, base_w, factor_pct, gzf_pct)
-
-
 class Steerable:
     """A device of the list: id, kind, power_w (rated), relay (True: one reduces it to reduced_w),
     evse (the Evse of the site, or None).
@@ -72,7 +65,7 @@ class Steerable:
     def fit(self, left_w, now_ms):
         """Reduces it, or not, for the W left for it above its reduced power; returns what others
         have then."""
-        more_w = (self.power_w if self.reduced else self.count(False)) - self.count(True)
+        more_w = (self.power_w if self.reduced else self.count(False)) - self.reduced_w
         fits = more_w <= left_w
         if not fits:
             self._room_ms = None
@@ -152,21 +145,25 @@ class Dimming:
     def update(self, now_ms, wanted, grid, failed=None):
         """Takes who dims and what the grid meter says; measured_w of the devices is set before.
 
-        wanted: None, or (W or None for the owed p_min_w, source); grid: (W, read_ms) or None;
+        wanted: [(W or None for what is owed, source)] of all who dim, W for each budget: with
+        "direct" that is each device's; the smaller one counts. grid: (W, read_ms) or None;
         failed: (formula, column, what is wrong) where that is why it is dimmed.
         """
-        self.active = wanted is not None
+        self.active = bool(wanted)
         self._grid = grid
         if grid and grid[1] != self._seen_ms:
             self._seen_ms = grid[1]
             self._unmatched.append((grid[1], grid[0]))
-        if wanted is None:
+        if not wanted:
             self.source = ""
             self.limit_w = None
             self.limit.clear(now_ms)
             return
-        value_w, self.source = wanted
-        self._limits_w = [own_w if value_w is None else value_w for _, own_w, _ in self._pools]
+        owed = [own_w for _, own_w, _ in self._pools]
+        limits_w = [owed if value_w is None else [value_w] * len(owed) for value_w, _ in wanted]
+        sums_w = [sum(one) for one in limits_w]
+        self.source = wanted[sums_w.index(min(sums_w))][1]
+        self._limits_w = [min(those) for those in zip(*limits_w)]
         self.limit_w = sum(self._limits_w)
         code, arguments = "dimmed", (self.limit_w, self.p_min_w, self.source)
         if failed:
@@ -209,6 +206,15 @@ class Dimming:
                     return room_w
         return None
 
+    def owes_more(self, value_w):
+        """True where somebody who dims to so many W asks for more than he may."""
+        return bool([own_w for _, own_w, _ in self._pools if value_w < own_w])
+
+    def over_ms(self, now_ms):
+        """How long nobody has dimmed, 0 while somebody does."""
+        reason = self.limit.reason
+        return 0 if self.active or not reason else now_ms - reason.since_ms
+
     def why(self, row):
         """(code, arguments, source, until_ms) where one of these rows binds."""
         limit_w = self.limit_w
@@ -230,10 +236,12 @@ class Dimming:
                 room_w -= self._watts([evse.counted_ma(now_ms, line) for line in range(3)])
             elif evse.max_ma >= evse.min_ma and not evse.asleep:
                 least.append(evse.min_ma * evse.phases * self.voltage_v // 1000)
-        left_w = room_w - sum([device.count(device.relay) for device in others])
-        for least_w in sorted(least):  # for a car that can't have it anyway none is reduced
-            if least_w <= left_w:
-                left_w -= least_w
+        # What is measured above its reduced power is on its way down: that is no reason to stay.
+        least_w = [device.reduced_w if device.relay else device.count(False) for device in others]
+        left_w = room_w - sum(least_w)
+        for car_w in sorted(least):  # for a car that can't have it anyway none is reduced
+            if car_w <= left_w:
+                left_w -= car_w
         for device in others:
             if device.relay:
                 left_w = device.fit(left_w, now_ms)

@@ -72,11 +72,11 @@ def text(level):
     return form[kind] % value
 
 
-def number(level, p_min_w=None):
-    """The number of a level of which a smaller one is stricter; for Pmin what that is."""
+def number(level):
+    """The number of a level of which a smaller one is stricter; for Pmin the least there is."""
     kind, value = level
     if kind == "dimming" and value is None:
-        return p_min_w or _LEAST_P_MIN_W
+        return _LEAST_P_MIN_W
     return value
 
 

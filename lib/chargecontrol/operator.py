@@ -3,8 +3,12 @@
 The smallest wins, which the site sees to (operator_limits.py); each is kept and shown.
 """
 
+from micropython import const
+
 from chargecontrol import levels
 from chargecontrol.limits import Limit
+
+_KNOWN_MS = const(60000)  # a contact not known so long after the start has a fault of its own
 
 
 class OperatorLimit(Limit):
@@ -40,8 +44,8 @@ class OperatorLimit(Limit):
 class Operator:
     """limits: [OperatorLimit], of each contact set one for each kind of its levels, of a channel
     what was written and what holds while it is silent, then a test; sets: {id: ContactSet};
-    channels: {name: Channel}; ready: after a start, True from when all of them are known on;
-    p_min_w: what is owed, None while nobody has calculated it.
+    channels: {name: Channel}; ready: after a start, True from when all of them are known on, or
+    had their time.
 
     events: [(code, arguments ..)] of what happened since the caller emptied the list.
     """
@@ -52,7 +56,7 @@ class Operator:
         self.limits = []
         self.events = []
         self.ready = False
-        self.p_min_w = None
+        self._first_ms = None
         self.tested = None  # the OperatorLimit of a test
         self._kept = {}
         self._states = {}
@@ -107,17 +111,20 @@ class Operator:
             elif limit is not self.tested:
                 _say_channel(self.channels[limit.source], limit, now_ms)
         if not self.ready:
-            known = [one.settled for one in self.sets.values()]
+            if self._first_ms is None:
+                self._first_ms = now_ms
+            waited = now_ms - self._first_ms >= _KNOWN_MS
+            known = [one.settled or waited for one in self.sets.values()]
             known += [channel.state != "init" for channel in self.channels.values()]
             self.ready = all(known)
 
-    def write(self, channel, level, now_ms, until_ms=None, beats=True):
-        """A command through a channel: a level, or ("none", None) to release; heartbeat as well,
-        unless beats is False. until_ms: when the limit ends by itself.
+    def write(self, channel, level, now_ms, until_ms=None):
+        """A command through a channel, a heartbeat as well: a level, or ("none", None) to release.
+        until_ms: when the limit ends by itself.
 
-        ValueError: "channel" (it is not configured), "level", "no_heartbeat" (see Channel.write).
+        ValueError: "channel" (it is not configured), "level".
         """
-        self._channel(channel).write(levels.checked(*level), now_ms, until_ms, beats)
+        self._channel(channel).write(levels.checked(*level), now_ms, until_ms)
 
     def beat(self, channel, now_ms):
         """A heartbeat of a channel. ValueError("channel") where it is not configured."""
@@ -140,14 +147,9 @@ class Operator:
         return self.tested.level if self.tested and self.tested.part == id else None
 
     def dimming(self):
-        """None where nobody dims, else (W or None for Pmin, source) of the smallest."""
-        found = None
-        for limit in self.limits:
-            if limit.level and limit.kind == "dimming":
-                w = levels.number(limit.level, self.p_min_w)
-                if found is None or w < found[0]:
-                    found = (w, limit.value, limit.source)
-        return found and found[1:]
+        """[(W or None for Pmin, source)] of all who dim."""
+        dims = [one for one in self.limits if one.level and one.kind == "dimming"]
+        return [(one.value, one.source) for one in dims]
 
     def feed_in(self):
         """% of the installed PV power that may be fed in, the smallest; None: nobody limits it."""

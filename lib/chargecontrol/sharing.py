@@ -74,7 +74,7 @@ def share(evses, rows):
             filling.reasons[i] = "not_wanted"
         elif evse.paused:
             filling.reasons[i] = "paused"
-        elif filling.asks[i] > filling.tops[i]:
+        elif filling.asks[i] > filling._tops[i]:
             filling.reasons[i] = "max"
         else:
             waiting.append(
@@ -113,7 +113,7 @@ class _Filling:
         self.weights = [row.weights for row in rows]
         self.room = [row.limit for row in rows]
         self.steps = [evse.step_ma for evse in evses]
-        self.tops = [evse.max_ma // evse.step_ma * evse.step_ma for evse in evses]
+        self._tops = [evse.max_ma // evse.step_ma * evse.step_ma for evse in evses]
         self.asks = [max(1, -(-evse.min_ma // evse.step_ma)) * evse.step_ma for evse in evses]
         self.ma = [0] * len(evses)
         self.reasons = [""] * len(evses)
@@ -149,7 +149,7 @@ class _Filling:
                     level = min(level, most)
                 for i in rising:
                     if level >= following:
-                        target = min(level, self.tops[i])
+                        target = min(level, self._tops[i])
                         self.rise(i, target - target % steps[i] - ma[i])
                     else:
                         self.rise(i)
@@ -179,7 +179,7 @@ class _Filling:
             at += 1
         self.ma[i] += by_ma
         self.asks[i] = self.steps[i]
-        if self.ma[i] >= self.tops[i]:
+        if self.ma[i] >= self._tops[i]:
             self.reasons[i] = "max"
         return True
 
@@ -196,7 +196,7 @@ class _Filling:
         # Rows count them without their steps, so this is never too high.
         ma = self.ma
         steps = self.steps
-        level = max([self.tops[i] for i in rising])
+        level = max([self._tops[i] for i in rising])
         if len(rising) < len(active):
             for i in active:
                 if i not in rising:
@@ -219,7 +219,7 @@ class _Filling:
                     if weight < 0:
                         total += weight
                         room += weight * (ma[i] + steps[i] - 1)
-                        level = min(level, self.tops[i])
+                        level = min(level, self._tops[i])
                 if total > 0:
                     most = max(most, room // total)
                 elif room >= total * min([ma[i] for i in rising]):
@@ -239,7 +239,7 @@ class _Filling:
                 continue
             givers = []
             needed = following
-            spare = self.tops[j] - ma[j]
+            spare = self._tops[j] - ma[j]
             at = 0
             for weights in self.weights:
                 weight = weights[j]

@@ -11,6 +11,7 @@ from chargecontrol.rows import phase_rows, power_row, unbalance_rows
 from chargecontrol.sharing import share
 
 _SMALL_RAISE_MA = const(500)  # given whole, not by half
+_OVER_MS = const(30000)  # nobody has dimmed for so long: who had to pause for it may begin
 
 
 class Site:
@@ -29,7 +30,7 @@ class Site:
         self.evses = evses
         self.grid_id = grid_id
         self.percent = None
-        self.start_limit = Limit("start", "current")
+        self._start_limit = Limit("start", "current")
         self.percent_limit = Limit("percent", "percent")
         self.plan_limit = Limit("plan", "current")
         self.feeders = []
@@ -42,7 +43,7 @@ class Site:
         from chargecontrol import site_setup
 
         self.failsafe_ma = settings["failsafe_current_ma"]
-        self.meter_loss_ma = settings["meter_loss_current_ma"]
+        self._meter_loss_ma = settings["meter_loss_current_ma"]
         self._unbalance_ma = settings.get("max_unbalance_ma")
         self._with_house = settings.get("unbalance_with_house")
         self._manages = settings.get("load_management", True)
@@ -50,7 +51,7 @@ class Site:
         self._rotation_ms = settings.get("rotation_s", 900) * 1000
         self.feeders = site_setup.feeders(self, settings, groups)
         self.house = self.feeders[0]
-        self.house.limits[:0] = [self.start_limit]
+        self.house.limits[:0] = [self._start_limit]
         self.house.limits += [self.percent_limit, self.plan_limit]
 
     @property
@@ -88,7 +89,7 @@ class Site:
             fallback = None
             for feeder in lost:
                 if evse in feeder.evses:
-                    fallback = (self.meter_loss_ma, feeder.meter_reason.arguments[0])
+                    fallback = (self._meter_loss_ma, feeder.meter_reason.arguments[0])
             evse.prepare(now_ms, self._rotation_ms, fallback)
         for evse in evses:
             if evse.ignoring and evse.row:
@@ -108,9 +109,9 @@ class Site:
 
     def _limit(self, now_ms, ready, lookups):
         if ready:
-            self.start_limit.clear(now_ms)
+            self._start_limit.clear(now_ms)
         else:
-            self.start_limit.fix(self.failsafe_ma, "starting", now_ms)
+            self._start_limit.fix(self.failsafe_ma, "starting", now_ms)
         for feeder in self.feeders:
             for limit in feeder.set_limits:
                 limit.evaluate(lookups, now_ms)
@@ -152,6 +153,10 @@ class Site:
             rows += self.power_manager.rows(evses)
         if self.dimming:
             rows += self.dimming.rows(now_ms, evses)
+            if self.dimming.over_ms(now_ms) >= _OVER_MS:
+                for evse in evses:
+                    if evse.row[:7] == "dimming":
+                        evse.paused_until_ms = None
         return rows
 
     def _stop_others(self, ignoring, rows):
@@ -179,7 +184,7 @@ class Site:
             else:
                 target_ma = evse.setpoint_ma
         # The limit of the start ends in a moment: nobody has to pause for it.
-        pause_ms = 0 if self.start_limit.phase_ma else self._pause_ms
+        pause_ms = 0 if self._start_limit.phase_ma else self._pause_ms
         evse.follow(target_ma, row, now_ms, pause_ms)
         turn_ms = None
         if row and not given.current_ma:

@@ -3,9 +3,9 @@
 from chargecontrol.feeder import Feeder
 from chargecontrol.limits import SetLimit
 
-HOUSE = ("max_total_current", "max_total_power")
+_HOUSE = ("max_total_current", "max_total_power")
 EVSES = ("max_total_evse_current", "max_total_evse_power")
-GROUP = ("max_current", "max_power")
+_GROUP = ("max_current", "max_power")
 
 
 def feeders(site, settings, groups):
@@ -33,7 +33,7 @@ def feeders(site, settings, groups):
         made.append(feeder)
         return feeder
 
-    house = add("house", HOUSE, settings, site.evses, "", site.grid_id)
+    house = add("house", _HOUSE, settings, site.evses, "", site.grid_id)
     house.reserve_ma = settings["reserve_current_ma"]
     if settings.get(EVSES[0]) is not None or settings.get(EVSES[1]) is not None:
         add("evses", EVSES, settings, site.evses, "")
@@ -41,7 +41,7 @@ def feeders(site, settings, groups):
     for group in groups:
         id = group["id"]
         members = [evse for evse in site.evses if id in _above(evse.group, parents)]
-        feeder = add(id, GROUP, group, members, id + ".", group.get("meter"))
+        feeder = add(id, _GROUP, group, members, id + ".", group.get("meter"))
         feeder.reserve_ma = group.get("reserve_current_ma", 0)
     for feeder in made:
         feeder.inner = [inner for inner in made if parents.get(inner.id) == feeder.id]

@@ -12,7 +12,7 @@ from .nodes import FormulaError
 
 # The opposite of a comparison follows it: the odd ones turn the result of the even ones around.
 BINARY = "== != < >= > <= - min max / % ^ & | + * && ||".split()
-PRECEDENCES = bytes((6, 6, 7, 7, 7, 7, 8, 0, 0, 9, 9, 11, 5, 4, 8, 9, 3, 2))
+_PRECEDENCES = bytes((6, 6, 7, 7, 7, 7, 8, 0, 0, 9, 9, 11, 5, 4, 8, 9, 3, 2))
 _ONE_OPERAND = const(("--", "abs", "round", "sqrt", "!"))
 
 _MAX_LENGTH = const(512)  # characters
@@ -113,7 +113,7 @@ def _number(token, column):
 
 def _take_operator(token, before, column, operands, waiting):
     """Take a token where a value has ended. Returns whether a value must follow."""
-    precedence = PRECEDENCES[BINARY.index(token)] if token in BINARY else 0
+    precedence = _PRECEDENCES[BINARY.index(token)] if token in BINARY else 0
     if precedence:
         # Of equal ones the left goes first. The power starts from the right; && and || may.
         from_right = token in ("^", "&&", "||")

@@ -28,9 +28,9 @@ NAMES = (
     "event code arguments unsaid",
     "note code number -hash",
 )
-CLASSES = ("operator", "failsafe", "test", "formula")
-LIMITS = ("none", "percent", "current", "power", "dimming", "feed_in")
-FLAGS = ("late", "below_minimum", "not_within", "not_judged", "changed", "all_stopped")
+_CLASSES = ("operator", "failsafe", "test", "formula")
+_LIMITS = ("none", "percent", "current", "power", "dimming", "feed_in")
+_FLAGS = ("late", "below_minimum", "not_within", "not_judged", "changed", "all_stopped")
 _NOTE = const(12)
 _CONTEXT = "seq boot up_cs clock_utc_s clock_up_cs dim_w phase_ma"
 
@@ -142,12 +142,14 @@ def hexed(data):
 class Reader:
     """Follows the records of one journal; what it knows at each moment is its fields.
 
-    state: of the chain, None before the first record; seq: number of the next record.
+    state: of the chain, None before the first record; seq: number of the next record; number: of
+    the segment; known: seq and utc_s where the chain broke last.
     """
 
-    def __init__(self):
+    def __init__(self, known=(0, None)):
+        self.known = known
         self.state: "bytes | None" = None
-        self.seq = self.boot = self.up_cs = 0
+        self.number = self.seq = self.boot = self.up_cs = 0
         self.clock_utc_s: "int | None" = None
         self.clock_up_cs: "int | None" = None
         self.dim_w: "int | None" = None
@@ -176,6 +178,17 @@ class Reader:
         if raw[32:] != self._context_check():
             raise Broken(self.seq, "begin")
 
+    def broken(self, until_s=None):
+        """A row in place of what can't be read, from the last record (utc_s) to the next one
+        (to; None: not known). Forgets the chain."""
+        if self.state:
+            self.known = self.seq, self.utc_s()
+        code = getattr(self.fault, "code", "segment")
+        row = {"kind": "broken", "segment": self.number, "code": code, "to": until_s}
+        row["seq"], row["utc_s"] = self.known
+        self.__init__(self.known)
+        return row
+
     def end(self):
         """The row that ends an export: nothing is missing before it."""
         return {"kind": "end", "seq": self.seq, "raw": hexed(self.state or bytes(32))}
@@ -192,11 +205,12 @@ class Reader:
             kind, passed_cs, values = decode(record)
         except (BadRecord, IndexError):
             raise Broken(self.seq, "unreadable")
+        state = self.state
         if kind == 0:
-            self._segment(values)
-        elif self.state is None:
+            state = self._before(values)
+        elif state is None:
             raise Broken(self.seq, "no_segment")
-        state = follow(self.state, record)
+        state = follow(state, record)
         if state[:CHECK] != data[-CHECK:]:
             raise Broken(self.seq, "check")
         if self.torn and kind:
@@ -211,12 +225,11 @@ class Reader:
         self.seq += 1
         return row
 
-    def _segment(self, values):
-        if self.state is None:
-            self.state = values[2]
-            self.seq = values[1]
-        elif self.state != values[2] or self.seq != values[1]:
+    def _before(self, values):
+        """The state that a segment continues."""
+        if self.state and (self.state != values[2] or self.seq != values[1]):
             raise self.fault or Broken(self.seq, "segment")
+        return values[2]
 
     def _row(self, kind, values):
         names = NAMES[kind].split()
@@ -227,7 +240,8 @@ class Reader:
                 more[name] = value
             else:
                 row[name] = value
-        getattr(self, "take_" + names[0], _nothing)(row, more)
+        if kind < len(self._take):
+            self._take[kind](self, row, more)
         row["seq"] = self.seq
         row["boot"] = self.boot
         row["up_ms"] = self.up_cs * 10
@@ -240,37 +254,36 @@ class Reader:
         self.clock_utc_s = more["-utc"]
         self.clock_up_cs = self.up_cs
 
-    def take_segment(self, row, more):
+    def _segment(self, row, more):
         self._from(row, more)
+        self.seq = row["first"]
         self.dim_w = row["dim_w"]
         self.phase_ma = row["phase_ma"]
 
-    def take_start(self, row, more):
+    def _start(self, row, more):
         self._from(row, more)
         self.dim_w = self.phase_ma = None
 
-    def take_clock(self, row, more):
+    def _clock(self, row, more):
         self.clock_utc_s = row["utc_s"]
         self.clock_up_cs = self.up_cs
 
-    def take_command(self, row, more):
-        row["class"] = _of(CLASSES, row["class"])
-        row["limit"] = _of(LIMITS, row["limit"])
+    def _command(self, row, more):
+        row["class"] = _of(_CLASSES, row["class"])
+        row["limit"] = _of(_LIMITS, row["limit"])
         row["taken_ms"] *= 10
 
-    def take_in_force(self, row, more):
+    def _force(self, row, more):
         self.dim_w = row["dim_w"]
         self.phase_ma = row["phase_ma"]
 
-    def take_applied(self, row, more):
+    def _after(self, row, more):
         row["after_ms"] *= 10
 
-    take_within = take_applied
-
-    def take_allotted(self, row, more):
+    def _allot(self, row, more):
         row["unit"] = "W" if row["unit"] else "mA"
 
-    def take_sample(self, row, more):
+    def _sample(self, row, more):
         # What is used is noted as what is left of the ceiling: that is shorter.
         own_w = row["own_w"]
         ceiling_w = None
@@ -283,14 +296,13 @@ class Reader:
         if row["phase_ma"] is not None:
             row["phase_ma"] *= 10
 
-    def take_release(self, row, more):
+    def _release(self, row, more):
         row["lasted_ms"] *= 10
         bits = row["flags"]
-        row["flags"] = [FLAGS[n] for n in range(len(FLAGS)) if bits >> n & 1]
+        row["flags"] = [_FLAGS[n] for n in range(len(_FLAGS)) if bits >> n & 1]
 
-
-def _nothing(row, more):
-    pass
+    # By kind, as NAMES; the others say all themselves.
+    _take = _segment, _start, _clock, _command, _force, _after, _after, _allot, _sample, _release
 
 
 def _of(names, number):
@@ -305,8 +317,7 @@ def rows(reader, file, size):
     """
     left = size
     while left:
-        data = b""
-        row = fault = None
+        data, row, fault = b"", None, None
         try:
             data = frame(_Part(file, left).read)
             if not data:
@@ -327,6 +338,36 @@ def rows(reader, file, size):
         yield row
 
 
+def through(reader, number, file, size):
+    """As rows() of the segment of that number, but goes on where the chain breaks: first a row of
+    Reader.broken(), then the segment for itself. What can't be read of it is said by the segment
+    that follows; behind the last one the caller asks for reader.fault."""
+    if size and not _begin(reader, file, size):
+        own = _begin(Reader(), file, size)
+        if own and not reader.fault:
+            reader.number = number  # whole, but something before it is missing
+        if own or reader.fault:
+            yield reader.broken(own.utc_s() if own else None)
+    reader.number = number
+    yield from rows(reader, file, size)
+
+
+def _begin(reader, file, size):
+    """A reader behind the record that begins a segment, and the note on what could not be read
+    before it. None where they do not continue what was read."""
+    new = Reader()
+    new.state, new.seq, new.torn = reader.state, reader.seq, reader.torn
+    part = _Part(file, size)
+    try:
+        new.take(frame(part.read))
+        if new.torn:
+            new.take(frame(part.read))
+    except (BadRecord, Broken):
+        new = None
+    file.seek(0)
+    return new
+
+
 class _Part:
     """So many bytes of a file."""
 
@@ -335,7 +376,10 @@ class _Part:
         self._left = left
 
     def read(self, count):
-        data = self._file.read(min(count, self._left))
+        try:
+            data = self._file.read(min(count, self._left))
+        except OSError:  # a block that the flash can't read any more
+            raise BadRecord
         self._left -= len(data)
         return data
 
@@ -343,8 +387,11 @@ class _Part:
 def digest(file, count):
     """What a note says of bytes that could not be read: the beginning of their SHA-256."""
     check = hashlib.sha256()
-    while count:
-        data = file.read(min(count, 256))
-        check.update(data)
-        count -= len(data)
+    try:
+        while count:
+            data = file.read(min(count, 256))
+            check.update(data)
+            count -= len(data)
+    except OSError:
+        pass  # what can be read has to do
     return check.digest()[:CHECK]

@@ -49,6 +49,8 @@ def seconds(text):
 def shown(row, sentence=None):
     """The row with its date, and the sentence of an event; sentence(code, arguments)."""
     row["at"] = iso(row.pop("utc_s", None))
+    if row["kind"] == "broken":
+        row["to"] = iso(row["to"])
     if sentence and row["kind"] == "event":
         row["text"] = sentence(row["code"], row["arguments"])
     return row

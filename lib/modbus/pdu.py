@@ -29,7 +29,7 @@ class ModbusException(ModbusError):
         super().__init__(code, "Modbus exception %d: %s" % (code, name or "not in the standard"))
 
 
-def check_range(address, count, most):
+def _check_range(address, count, most):
     """Raises ValueError for a quantity outside 1..most or registers beyond address 65535."""
     if not (1 <= count <= most and 0 <= address <= 65536 - count):
         raise ValueError("address %d, count %d: at most %d, up to 65535" % (address, count, most))
@@ -39,7 +39,7 @@ def read_request(buf, off, fc, address, count):
     """Writes a read request (fc 1 to 4) at `off` and returns its length (5)."""
     if not 1 <= fc <= 4:
         raise ValueError("function code %d does not read" % fc)
-    check_range(address, count, 125 if fc > 2 else 2000)
+    _check_range(address, count, 125 if fc > 2 else 2000)
     pack_into(">BHH", buf, off, fc, address, count)
     return 5
 
@@ -52,16 +52,16 @@ def write_request(buf, off, fc, address, data, count=0):
     """
     n = len(data)
     if fc == 5 or fc == 6:
-        check_range(address, n, 2)
+        _check_range(address, n, 2)
         pack_into(">BHBB", buf, off, fc, address, data[0], data[1])
         return 5
     if fc == 16:
         count = n >> 1
-        check_range(address, count, 123)
+        _check_range(address, count, 123)
         right = count << 1
     elif fc == 15:
         count = count or n << 3
-        check_range(address, count, 1968)
+        _check_range(address, count, 1968)
         right = (count + 7) >> 3
     else:
         raise ValueError("function code %d does not write" % fc)

@@ -117,8 +117,3 @@ def request_length(buf, have):
     if fc == 15 or fc == 16:
         return 9 + buf[6] if have > 6 else 0
     return -1
-
-
-def frame_ms(baudrate, n, char_bits=11):
-    """Time that `n` bytes take on the wire, in ms, rounded up."""
-    return -(-n * char_bits * 1000 // baudrate)

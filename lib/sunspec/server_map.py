@@ -20,7 +20,7 @@ _ENTRY = const(22)  # registers of a variable: 20 of its name, 2 of its value
 _NAME = const(20)
 _PERCENT = const(16)
 HZ = 50
-UNKNOWN = float("nan")
+_UNKNOWN = float("nan")
 # Readings of L1 to L3.
 LINES = (
     ("current_l1_ma", "voltage_l1_v", "power_l1_w"),
@@ -52,12 +52,12 @@ def _f32(value):
 def total(values):
     """The sum of those that are known; NaN where none is."""
     values = [value for value in values if value == value]
-    return sum(values) if values else UNKNOWN
+    return sum(values) if values else _UNKNOWN
 
 
 def known(value):
     """The value, NaN for None."""
-    return UNKNOWN if value is None else value
+    return _UNKNOWN if value is None else value
 
 
 def lines(readings, voltage_v):
@@ -71,7 +71,7 @@ def lines(readings, voltage_v):
         amp = get(current)
         volt = get(voltage)
         power_w = get(power)
-        va = UNKNOWN
+        va = _UNKNOWN
         if amp is not None:
             amp /= 1000
             va = abs(amp) * (volt or voltage_v)
@@ -196,7 +196,7 @@ class ServerMap:
             if phases:
                 amps, volts, powers, apparent = lines(readings, self.source.voltage_v)
                 measured = [volt for volt in volts if volt == volt]
-                mean = sum(measured) / len(measured) if measured else UNKNOWN
+                mean = sum(measured) / len(measured) if measured else _UNKNOWN
                 pack_into(">8f", body, 0, total(amps), *amps, mean, *volts)
                 pack_into(">7f", body, 56, *powers, total(apparent), *apparent)
                 pack_into(">f", body, 84, known(get("reactive_power_var")))
