@@ -136,9 +136,9 @@ class Board:
             path.write_text(json.dumps(template))
 
     def _command(self):
-        start = str(ROOT / "tools" / "chip" / "start.py")
         if self._runtime == "cpython":
-            return [sys.executable, "-u", start, "python"]
+            return [sys.executable, "-u", str(ROOT / "tools" / "cpython" / "start.py")]
+        start = str(ROOT / "tools" / "chip" / "start.py")
         command = [find(), "-X", "heapsize=" + self._heap, start, self._profile, str(self._chip)]
         if self._profile == "image":
             command.append(str(self._image))

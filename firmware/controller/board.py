@@ -44,7 +44,8 @@ class Board:
         self._expanders = expanders
         inputs = []
         for part in doc.get("inputs", []):
-            line = self._line(part, "inputs[%d]" % len(inputs), Pin.IN, _PULLS[part.get("pull")])
+            field = "%s[%d]" % ("inputs", len(inputs))
+            line = self._line(part, field, Pin.IN, _PULLS[part.get("pull")])
             inputs.append(Input(len(inputs) + 1, line, part.get("active_low", False)))
         self.inputs = Inputs(inputs, [chip for chip in expanders if not chip.outputs])
         self.relays = [self._output(part, "relays") for part in doc.get("relays", [])]

@@ -73,7 +73,7 @@ def _check_doors(doc, buses):
         port = doc[name].get("port")
         if port and doc[name].get("enabled", name == "http"):
             if port in ports:
-                raise SettingsError(name + ".port", "port_taken", port, ports[port])
+                raise SettingsError("%s.%s" % (name, "port"), "port_taken", port, ports[port])
             ports[port] = name
 
 

@@ -179,7 +179,7 @@ def _bytes_parts(asked):
             yield b""
             continue
         number, file, size = segment
-        yield struct.pack("<II", number, size)
+        yield struct.pack(b"<II", number, size)
         while size:
             try:
                 data = file.read(min(size, 256))
@@ -188,7 +188,7 @@ def _bytes_parts(asked):
             size -= len(data)
             yield data
     seq, state = asked.end
-    yield struct.pack("<II", 0, seq) + state
+    yield struct.pack(b"<II", 0, seq) + state
 
 
 def _summary_parts(asked):

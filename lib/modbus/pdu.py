@@ -40,7 +40,7 @@ def read_request(buf, off, fc, address, count):
     if not 1 <= fc <= 4:
         raise ValueError("function code %d does not read" % fc)
     _check_range(address, count, 125 if fc > 2 else 2000)
-    pack_into(">BHH", buf, off, fc, address, count)
+    pack_into(b">BHH", buf, off, fc, address, count)
     return 5
 
 
@@ -53,7 +53,7 @@ def write_request(buf, off, fc, address, data, count=0):
     n = len(data)
     if fc == 5 or fc == 6:
         _check_range(address, n, 2)
-        pack_into(">BHBB", buf, off, fc, address, data[0], data[1])
+        pack_into(b">BHBB", buf, off, fc, address, data[0], data[1])
         return 5
     if fc == 16:
         count = n >> 1
@@ -67,7 +67,7 @@ def write_request(buf, off, fc, address, data, count=0):
         raise ValueError("function code %d does not write" % fc)
     if n != right or off + 6 + n > len(buf):
         raise ValueError("%d data bytes do not fit" % n)
-    pack_into(">BHHB", buf, off, fc, address, count, n)
+    pack_into(b">BHHB", buf, off, fc, address, count, n)
     buf[off + 6 : off + 6 + n] = data
     return 6 + n
 

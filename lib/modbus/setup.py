@@ -12,7 +12,7 @@ from .template import KINDS, raw_current, register_bytes
 # Template.init is (entries, names of those with a read-back, in lines). An entry: fc, address,
 # value; fc (0: no read-back) and address to compare; the kinds of both, numbers in KINDS; flags;
 # place in Template.factors.
-ENTRY = ">BHqBHBBB"
+ENTRY = b">BHqBHBBB"
 STORED = const(1)
 FAILSAFE = const(2)  # the value is the fail-safe current
 LOW_FIRST = const(4)

@@ -10,7 +10,7 @@ from .pdu import FrameError
 
 def pack_header(buf, off, transaction, unit, n):
     """Writes the header for the PDU of `n` bytes at buf[off+7]; returns the end of the frame."""
-    pack_into(">HHHB", buf, off, transaction & 0xFFFF, 0, n + 1, unit)
+    pack_into(b">HHHB", buf, off, transaction & 0xFFFF, 0, n + 1, unit)
     return off + 7 + n
 
 

@@ -7,14 +7,14 @@ u* all ones, i* 8000.. and 7FFF.., f32 infinities and NaN, str without a printab
 
 from struct import pack_into, unpack_from
 
-_FORMATS = {
-    "u16": ">H",
-    "i16": ">h",
-    "u32": ">I",
-    "i32": ">i",
-    "u64": ">Q",
-    "i64": ">q",
-    "f32": ">f",
+_FORMATS = {  # bytes: a short text would stay in the table of names for ever
+    "u16": b">H",
+    "i16": b">h",
+    "u32": b">I",
+    "i32": b">i",
+    "u64": b">Q",
+    "i64": b">q",
+    "f32": b">f",
 }
 
 

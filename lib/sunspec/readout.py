@@ -14,7 +14,7 @@ AND_MORE = const(2)  # one of several that are added up
 ASIDE = const(4)  # no reading: kept for one of another block
 WITH_ASIDE = const(8)  # what was kept comes off
 MAY_LACK_FACTOR = const(16)  # the scale factor is optional: not implemented means 1
-_FORMATS = (">H", ">h", ">I", ">f")
+_FORMATS = (b">H", b">h", b">I", b">f")
 _NO_FACTOR = const(255)
 _FLOAT = const(3)
 _ZERO = const(4)
@@ -87,7 +87,7 @@ def _number(values, at, buf, off):
         return None
     place = values[at + 3]
     if place != _NO_FACTOR:
-        factor = unpack_from(">h", buf, off + place)[0]
+        factor = unpack_from(b">h", buf, off + place)[0]
         if -10 <= factor <= 10:
             exponent += factor
         elif factor != -0x8000 or not values[at + 5] & MAY_LACK_FACTOR:

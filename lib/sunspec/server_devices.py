@@ -48,7 +48,7 @@ class DeviceMap(ServerMap):
         else:
             super().show(start, model, key)
             if model == _METER:
-                self.put(start + 126, pack(">hh", self.source.role(key), -int(key[1:])))
+                self.put(start + 126, pack(b">hh", self.source.role(key), -int(key[1:])))
 
     def box(self, start, key):
         body = bytearray(NAN * 23)
@@ -58,21 +58,21 @@ class DeviceMap(ServerMap):
             power_w = known(readings.get("power_w"))
             var = known(readings.get("reactive_power_var"))
             energy_wh = known(readings.get("import_wh", readings.get("energy_wh")))
-            pack_into(">4f", body, 0, total(amps), *amps)
-            pack_into(">7f", body, 28, *volts, power_w, HZ, total(apparent), var)
-            pack_into(">f", body, 60, energy_wh)
+            pack_into(b">4f", body, 0, total(amps), *amps)
+            pack_into(b">7f", body, 28, *volts, power_w, HZ, total(apparent), var)
+            pack_into(b">f", body, 60, energy_wh)
         self.put(start + 2, body)
         self.put(start + 48, b"\xff\xff\xff\xff" + bytes(8) + b"\xff" * 16)
-        self.put(start + 62, pack(">hh", self.source.state(key), int(key[1:])))
+        self.put(start + 62, pack(b">hh", self.source.state(key), int(key[1:])))
 
     def storage(self, start, key):
         self.put(start + 2, _NO_STORAGE)
         readings = self.source.readings(key, False, False) or {}
         soc = readings.get("soc")
         if soc is not None:
-            self.put(start + 8, pack(">H", max(0, min(100, int(soc)))))
+            self.put(start + 8, pack(b">H", max(0, min(100, int(soc)))))
         power_w = readings.get("power_w")
         if power_w is not None:
             doing = _CHARGING if power_w > 0 else _DISCHARGING if power_w else _HOLDING
-            self.put(start + 11, pack(">H", doing))
-        self.put(start + 26, pack(">h", -int(key[1:])))
+            self.put(start + 11, pack(b">H", doing))
+        self.put(start + 26, pack(b">h", -int(key[1:])))

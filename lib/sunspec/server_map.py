@@ -46,7 +46,7 @@ MANAGER = (
 def _f32(value):
     if value is None or not -3e38 < value < 3e38:
         return NAN
-    return pack(">f", value)
+    return pack(b">f", value)
 
 
 def total(values):
@@ -141,7 +141,7 @@ class ServerMap:
         self.put(BASE, b"SunS")
         for start, size, model, key in places:
             if start < end and address < start + size:
-                self.put(start, pack(">HH", model, 0 if model == 0xFFFF else size - 2))
+                self.put(start, pack(b">HH", model, 0 if model == 0xFFFF else size - 2))
                 if end > start + 2:
                     self.show(start, model, key)
         self._out = None
@@ -170,7 +170,7 @@ class ServerMap:
         elif model == _FLAGS:
             for n in range(1, 33):
                 if self.wants(start + 1 + n, start + 2 + n):
-                    self.put(start + 1 + n, pack(">h", self.source.flag(n)))
+                    self.put(start + 1 + n, pack(b">h", self.source.flag(n)))
         elif model == _VARIABLES:
             self._variables(start + 2)
 
@@ -180,7 +180,7 @@ class ServerMap:
         for text, size in zip(texts, (16, 16, 8, 8, 16)):
             self.put(at, _text(text, size))
             at += size
-        self.put(at, pack(">HH", texts[5], 0x8000))
+        self.put(at, pack(b">HH", texts[5], 0x8000))
 
     def meter(self, start, key):
         """Model 213."""
@@ -192,17 +192,17 @@ class ServerMap:
         readings = self.source.readings(key, phases, energy)
         if readings is not None:
             get = readings.get
-            pack_into(">2f", body, 48, HZ, known(get("power_w")))
+            pack_into(b">2f", body, 48, HZ, known(get("power_w")))
             if phases:
                 amps, volts, powers, apparent = lines(readings, self.source.voltage_v)
                 measured = [volt for volt in volts if volt == volt]
                 mean = sum(measured) / len(measured) if measured else _UNKNOWN
-                pack_into(">8f", body, 0, total(amps), *amps, mean, *volts)
-                pack_into(">7f", body, 56, *powers, total(apparent), *apparent)
-                pack_into(">f", body, 84, known(get("reactive_power_var")))
+                pack_into(b">8f", body, 0, total(amps), *amps, mean, *volts)
+                pack_into(b">7f", body, 56, *powers, total(apparent), *apparent)
+                pack_into(b">f", body, 84, known(get("reactive_power_var")))
             if energy:
-                pack_into(">f", body, 116, known(get("export_wh")))
-                pack_into(">f", body, 132, known(get("import_wh")))
+                pack_into(b">f", body, 116, known(get("export_wh")))
+                pack_into(b">f", body, 132, known(get("import_wh")))
         self.put(start + 2, body)
         self.put(start + 124, b"\0\0\0\0")
 
@@ -237,7 +237,7 @@ class ServerMap:
                 bad = True  # the other half would be of another time
                 at += 1
             else:
-                value = unpack_from(">f", buf, data)[0]
+                value = unpack_from(b">f", buf, data)[0]
                 # Neither is true of a NaN.
                 bad = bad or not -3e38 < value < 3e38
                 (parameters if kind == _PARAMETERS else variables)[n] = value

@@ -10,21 +10,16 @@ import asyncio
 import json
 import os
 import socket
-import sys
 import time
 
-_MICROPYTHON = sys.implementation.name == "micropython"
+import ffi
+
 _RESET_EXIT = 64
 _O_NONBLOCK = 0o4000
 
-if _MICROPYTHON:
-    import ffi
-
-    _libc = ffi.open("libc.so.6")
-    _fcntl = _libc.func("i", "fcntl", "iii")
-    alarm = _libc.func("I", "alarm", "I")
-else:
-    from signal import alarm
+_libc = ffi.open("libc.so.6")
+_fcntl = _libc.func("i", "fcntl", "iii")
+alarm = _libc.func("I", "alarm", "I")
 
 
 def _config():
@@ -148,11 +143,8 @@ class UART:
         if path is None:
             raise ValueError("UART(%d) doesn't exist" % number)
         self._file = open(path, "r+b", buffering=0)
-        if _MICROPYTHON:
-            descriptor = self._file.fileno()
-            _fcntl(descriptor, 4, _fcntl(descriptor, 3, 0) | _O_NONBLOCK)
-        else:
-            os.set_blocking(self._file.fileno(), False)
+        descriptor = self._file.fileno()
+        _fcntl(descriptor, 4, _fcntl(descriptor, 3, 0) | _O_NONBLOCK)
         self._char_us = 1000000 * (1 + bits + (parity is not None) + stop) // baudrate
         self._done_us = time.ticks_us()
         self._got = b""
