@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chargecontrol.dimming import p_min_w
+from chargecontrol.dimming_setup import p_min_w
 from controller import data
 from controller.settings import Settings
 

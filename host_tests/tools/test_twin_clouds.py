@@ -63,9 +63,11 @@ def test_ramps_take_seconds_to_tens_of_seconds(speed_m_s):
 
 
 def test_light_stays_within_what_is_asked_and_is_brightest_beside_a_shadow():
-    light = [Clouds(5, 50, least_pct=20, edge_pct=8).factor(t) for t in HOURS]
+    clouds = Clouds(5, 50, least_pct=20, edge_pct=8)
+    light = [clouds.factor(t) for t in HOURS]
     assert 0.2 * 0.85 <= min(light) < 0.35 and 1.03 < max(light) <= 1.08
-    assert max(Clouds(5, 50, edge_pct=0).factor(t) for t in HOURS) == 1.0
+    clouds = Clouds(5, 50, edge_pct=0)
+    assert max(clouds.factor(t) for t in HOURS) == 1.0
 
 
 def test_a_hand_moves_a_cloud_within_seconds_and_takes_it_away():
