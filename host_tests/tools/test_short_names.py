@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import build
 import short_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,3 +85,15 @@ def test_no_private_name_hides_in_a_text(path):
         assert not isinstance(node, ast.JoinedStr)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert node.value not in names
+
+
+def test_a_file_is_named_as_its_module():
+    """Its name is in the board's table of names anyway; that of the file would be one more."""
+    tree = build.build_files()
+    compiled = sorted(tree.rglob("*.mpy"))
+    assert len(compiled) > 80
+    for path in compiled:
+        place = path.relative_to(tree).with_suffix("")
+        module = ".".join(part for part in place.parts if part not in ("lib", "__init__"))
+        data = path.read_bytes()
+        assert module.encode() + b"\0" in data and b".py\0" not in data, module
