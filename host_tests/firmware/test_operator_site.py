@@ -167,3 +167,28 @@ def test_without_settings_there_is_nothing_to_ask(profile, tmp_path):
         assert "contact_sets" in answer["error"]
 
     ask(tmp_path)
+
+
+def alone():
+    made = quiet("dinner")
+    made["settings"] = dict(SETTINGS, channels=[], journal={"enabled": False})
+    return made
+
+
+@simulated(scenario=alone(), profile="files")
+async def test_a_board_without_an_image_has_room_for_a_contact_set(site):
+    def full():
+        told = all(box.report()["written_ms"] for box in site.twin.boxes.values())
+        return told and site.sum_ma() > 30000
+
+    assert (await site.state())["faults"] == []
+    await site.until(full, 40, "the rise")
+    site.twin.set({"contacts": {"2": True}})
+    await site.until(lambda: site.sum_ma() <= 15000, 8, "30 %")
+    (one,) = (await site.get("/api/operator?lang=de"))["sets"]
+    assert "30 %" in one["in_force"]
+    site.twin.set({"contacts": {"2": False}})
+    await site.until(lambda: site.sum_ma() > 15000, 40, "the end")
+    state = await site.state()
+    assert state["faults"] == [] and not [task for task in state["tasks"] if task["restarts"]]
+    assert site.simulation.board.restarts == 0
