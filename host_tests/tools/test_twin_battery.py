@@ -275,3 +275,13 @@ def test_the_picture_shows_where_the_surplus_goes(name, lang, panels):
     assert surplus[-1] < lines[words["clear"]][-1]
     events = [text.get_text() for text in figure.axes[-1].get_yticklabels()]
     assert words["three"].format("E2") in events
+
+
+def test_a_house_without_a_box_has_a_picture():
+    twin = Twin(config={"meters": HYBRID[:1], "wallboxes": []})
+    rows = []
+    for second in range(8):
+        step(twin, 1)
+        row = dict(twin.recorder._flat(twin.state()), t_ms=1000 * second)
+        rows.append({key: str(value) for key, value in row.items()})
+    assert draw(rows, "en").axes

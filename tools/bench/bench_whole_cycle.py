@@ -75,7 +75,9 @@ class Clock:
 class Controller:
     """What the cycle and those whom it asks need of controller/app.py."""
 
-    wishes = counters = specials = None
+    wishes = counters = specials = power = operator = dimming = journal = None
+    before = after = ()
+    deaf = False
 
     def balance(self):
         from chargecontrol.balance import Balance

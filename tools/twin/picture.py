@@ -323,7 +323,7 @@ def draw(rows, lang="en"):
     cars = panels[above + len(meters) : -1]
     offers = [max(_column(rows, f"{box}_setpoint_ma")[5:] or [0]) for box in boxes]
     draws = [max(_column(rows, f"{b}_l{line}_ma")) for b in boxes for line in (1, 2, 3)]
-    top = max(6, *draws, min(16, *offers)) * 1.15
+    top = max([6, *draws, min([16, *offers])]) * 1.15  # there may be no box
     for axes, box in zip(cars, boxes):
         if strips:
             _strip(axes, rows, times, box, top)
